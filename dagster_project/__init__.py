@@ -1,0 +1,1 @@
+"""Customer health, as a pipeline: orchestration, extraction and delivery."""
