@@ -1,0 +1,254 @@
+"""config/pipeline.yml and the environment, read and validated once.
+
+    settings = load_settings()
+
+Two variables of the environment matter: HEALTH_CONFIG names another pipeline.yml, HEALTH_DATA another folder of files.
+Everything else stands in the file. `Settings` mirrors the file key by key; paths in it are absolute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from dagster_project.config_file import ConfigError, KeyPath, mapping, read_document, sequence, suggest, validate
+from dagster_project.config_types import Day, Name, Strict, Text, Timezone, Whole, refuse, show
+from dagster_project.source_settings import (
+    ColumnMapping,
+    FileEntity,
+    FilesSource,
+    Sources,
+    check_sources,
+    format_of,
+)
+
+__all__ = [
+    "MARTS",
+    "PROJECT_ROOT",
+    "ColumnMapping",
+    "ConfigError",
+    "FileEntity",
+    "FilesSource",
+    "Settings",
+    "format_of",
+    "load_settings",
+]
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+MARTS = (
+    "current_health",
+    "dim_accounts",
+    "dim_scorecard_measures",
+    "dim_scorecards",
+    "fct_breaches",
+    "fct_health_scores",
+    "fct_input_issues",
+    "fct_measure_scores",
+)
+
+MAX_KEY_FEATURES = 60  # each is one bit of a 64-bit mask in the daily facts
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise refuse(f'should be a time of day written as "HH:MM", such as "06:00"; is {show(value)}')
+    return value
+
+
+def _size(value: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", value):
+        raise refuse(f"should be a size, such as 1GB or 512MB; is {show(value)}")
+    return value
+
+
+class Days(Strict):
+    """The days that get a score. `last` is left out where the source is live."""
+
+    first: Day
+    last: Day | None = None
+
+
+class Schedule(Strict):
+    """When Dagster runs the day's job by itself."""
+
+    enabled: bool = Field(default=False, strict=True)
+    at: Annotated[Text, AfterValidator(_clock)] = "06:00"
+    timezone: Timezone = "UTC"
+
+
+class Warehouse(Strict):
+    """What DuckDB may use: memory, and threads."""
+
+    memory_limit: Annotated[Text, AfterValidator(_size)] = "1GB"
+    threads: Annotated[Whole, Field(ge=1)] = 2
+
+
+class Mart(Strict):
+    """Where the published mart goes, inside `home`."""
+
+    folder: Path = Path("published")
+
+
+class Export(Strict):
+    """One file per format, in the exports folder; all columns of the mart where `columns` is left out."""
+
+    name: Name
+    table: Text
+    formats: Annotated[tuple[Literal["csv", "parquet"], ...], Field(min_length=1)] = ("csv",)
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+
+
+class Page(Strict):
+    """Where the page that people look at goes, inside `home`."""
+
+    file: Path = Path("published/health.html")
+
+
+class Destinations(Strict):
+    """Everything the pipeline writes for others."""
+
+    mart: Mart = Mart()
+    exports: tuple[Export, ...] = ()
+    page: Page = Page()
+
+
+class PipelineFile(Strict):
+    """The keys of pipeline.yml."""
+
+    company: Text
+    home: Path
+    timezone: Timezone = "UTC"
+    days: Days
+    look_back_days: Annotated[Whole, Field(ge=0)] = 7
+    scorecards: Path = Path("config/scorecards")
+    alerts: Path = Path("config/alerts.yml")
+    schedule: Schedule = Schedule()
+    warehouse: Warehouse = Warehouse()
+    key_features: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    sources: Sources
+    destinations: Destinations = Destinations()
+
+
+class Settings(PipelineFile):
+    """pipeline.yml with absolute paths, and where it was read from."""
+
+    config_path: Path
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file that the pipeline writes; nobody else opens it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def mart_folder(self) -> Path:
+        """Where the published mart is swapped in."""
+        return self.home / self.destinations.mart.folder
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where exports are written."""
+        return self.home / "exports"
+
+    @property
+    def page_path(self) -> Path:
+        """The page that people look at."""
+        return self.home / self.destinations.page.file
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own state: runs, schedules, event log."""
+        return self.home / "dagster"
+
+    @property
+    def features(self) -> list[str]:
+        """Every key feature once, in the order written: its place (0..59) is its bit in the daily facts."""
+        return list(dict.fromkeys(name for names in self.key_features.values() for name in names))
+
+    @property
+    def content_hash(self) -> str:
+        """12 hex digits over what changes numbers: time zone, key features, mapping. Not paths, days or schedule."""
+        mapped = {"timezone": self.timezone, "key_features": self.key_features}
+        if self.sources.files is not None:
+            mapped["files"] = self.sources.files.model_dump(mode="json", exclude={"folder"})
+        return hashlib.sha256(json.dumps(mapped, sort_keys=True).encode()).hexdigest()[:12]
+
+    def last_day(self, today: date) -> date:
+        """The last day to score: the configured one, else the day before `today`; never before the first."""
+        return max(self.days.last or today - timedelta(days=1), self.days.first)
+
+
+def load_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read pipeline.yml.
+
+    `config` wins over HEALTH_CONFIG, which wins over config/pipeline.yml of the project. A relative name is looked for
+    in the current folder, then in the project's. Raises ConfigError with every problem of the file.
+    """
+    environ = os.environ if environ is None else environ
+    path = _config_path(config, environ.get("HEALTH_CONFIG"))
+    file = validate(read_document(path), PipelineFile, (_check_file, check_sources))
+    content = {name: getattr(file, name) for name in PipelineFile.model_fields}
+    for name in ("home", "scorecards", "alerts"):
+        content[name] = _absolute(content[name], PROJECT_ROOT)
+    if file.sources.files is not None:
+        data = environ.get("HEALTH_DATA")
+        folder = _absolute(Path(data), Path.cwd()) if data else _absolute(file.sources.files.folder, PROJECT_ROOT)
+        files = file.sources.files.model_copy(update={"folder": folder})
+        content["sources"] = file.sources.model_copy(update={"files": files})
+    return Settings.model_construct(**content, config_path=path)
+
+
+def _config_path(config: Path | None, named: str | None) -> Path:
+    path = config or (Path(named) if named else PROJECT_ROOT / "config" / "pipeline.yml")
+    here = _absolute(path, Path.cwd())
+    return here if here.exists() else _absolute(path, PROJECT_ROOT)
+
+
+def _absolute(path: Path, base: Path) -> Path:
+    """Absolute and without '..'; symbolic links stay as they are written."""
+    return Path(os.path.normpath(base / path.expanduser()))
+
+
+def _check_file(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What holds between the keys of pipeline.yml (the sources apart)."""
+    yield from _check_days(mapping(data.get("days")))
+    yield from _check_key_features(data)
+    exports = sequence(mapping(data.get("destinations")).get("exports"))
+    seen: dict[Any, int] = {}
+    for number, export in enumerate(mapping(entry) for entry in exports):
+        path: KeyPath = ("destinations", "exports", number)
+        table, name = export.get("table"), export.get("name")
+        if isinstance(table, str) and table not in MARTS:
+            yield (*path, "table"), f"{show(table)} is no mart; {suggest(table, MARTS)}"
+        if isinstance(name, str) and seen.setdefault(name, number) != number:
+            yield (*path, "name"), f"{show(name)} is the name of an export above; each needs its own file name"
+
+
+def _check_days(days: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    first, last = str(days.get("first")), str(days.get("last"))
+    written = re.compile(r"\d{4}-\d{2}-\d{2}")
+    if written.fullmatch(first) and written.fullmatch(last) and last < first:
+        yield ("days", "last"), f"{last} is before the first day, {first}; swap them or leave `last` out"
+
+
+def _check_key_features(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    plans = mapping(data.get("key_features"))
+    if plans and "default" not in plans:
+        yield ("key_features",), "'default' is missing: it is for every plan that is not named"
+    for plan, features in plans.items():
+        names = [name for name in sequence(features) if isinstance(name, str)]
+        if features == []:
+            yield ("key_features", plan), "names no feature; name at least one, or leave the plan out"
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield ("key_features", plan), f"{show(name)} stands here twice; once is enough"
+    distinct = {name for features in plans.values() for name in sequence(features) if isinstance(name, str)}
+    if len(distinct) > MAX_KEY_FEATURES:
+        yield ("key_features",), f"has {len(distinct)} different features; at most {MAX_KEY_FEATURES} can be counted"
