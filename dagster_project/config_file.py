@@ -337,7 +337,6 @@ def _model_or_container(annotation: Any) -> Any:
     """What stands inside Optional and Annotated: the first part that can hold keys."""
     while get_origin(annotation) in (Annotated, Union, types.UnionType):
         parts = [part for part in get_args(annotation) if part is not type(None)]
-        annotation = parts[0] if get_origin(annotation) is Annotated else next(
-            (p for p in parts if get_origin(p) or (isinstance(p, type) and issubclass(p, BaseModel))), parts[0]
-        )
+        holders = (p for p in parts if get_origin(p) or (isinstance(p, type) and issubclass(p, BaseModel)))
+        annotation = parts[0] if get_origin(annotation) is Annotated else next(holders, parts[0])
     return annotation

@@ -46,7 +46,8 @@ def refuse(text: str) -> PydanticCustomError:
     return PydanticCustomError("config", "{sentence}", {"sentence": text})
 
 
-def _number(value: object) -> float:
+def finite(value: object) -> float:
+    """A finite number from YAML; text that looks like one is refused."""
     if isinstance(value, str) or as_number(value) is None:
         raise refuse(f"should be a finite number, is {show(value)}")
     return float(value)  # type: ignore[arg-type]
@@ -105,7 +106,7 @@ def _timezone(value: object) -> str:
     return name
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(finite)]
 KeyNumber = Annotated[float, BeforeValidator(_key_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]

@@ -1,0 +1,119 @@
+"""config/alerts.yml: the rules that make an account a breach."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dagster_project.config_file import Check, KeyPath, mapping, read_document, sequence, suggest, validate
+from dagster_project.config_types import Name, Strict, Text, Whole, as_number, show
+from dagster_project.scorecards.measures import known_measures
+from dagster_project.scorecards.schema import Point
+
+Kind = Literal["score_below", "score_fell", "measure_above", "measure_below", "band_is"]
+Found = Iterator[tuple[KeyPath, str]]
+
+# What each kind needs, and what it may say besides.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "score_below": ("line",),
+    "score_fell": ("points", "days"),
+    "measure_above": ("measure", "line"),
+    "measure_below": ("measure", "line"),
+    "band_is": ("band",),
+}
+_OWN_KEYS = ("measure", "line", "points", "days", "band")
+_SCORE_MARGIN = 5.0  # points; a measure has its own unit, so there the margin is 0 unless the rule names one
+
+Days = Annotated[Whole, Field(ge=1, le=366)]
+
+
+class AlertRule(Strict):
+    """One rule.
+
+    An alert opens after `dwell_days` days in a row in which the rule holds, and closes after `close_days` days in a row
+    on the healthy side of the line by `close_margin` (in the line's unit), so that an account at the line does not
+    open and close every day.
+    """
+
+    rule: Name
+    title: Text
+    kind: Kind
+    lens: Name = "overall"
+    measure: Text | None = None
+    line: Point | None = None
+    points: Annotated[Point, Field(gt=0, le=100)] | None = None
+    days: Days | None = None
+    band: Literal["red", "yellow", "green", "insufficient_data"] | None = None
+    dwell_days: Days = 2
+    close_margin: Annotated[Point, Field(ge=0)] | None = None
+    close_days: Days = 2
+    severity: Literal["info", "warning", "critical"] = "warning"
+
+    @property
+    def margin(self) -> float:
+        """`close_margin`, or what its kind has when the rule names none: 5 points for scores, 0 otherwise."""
+        if self.close_margin is not None:
+            return self.close_margin
+        return _SCORE_MARGIN if self.kind in ("score_below", "score_fell") else 0.0
+
+
+class AlertRules(Strict):
+    """The file: a list of rules."""
+
+    rules: tuple[AlertRule, ...]
+
+
+def load_alerts(
+    path: Path, measures: Collection[str] | None = None, lenses: Collection[str] | None = None
+) -> tuple[AlertRule, ...]:
+    """The rules of alerts.yml in the order written.
+
+    `measures` are the legal names, those of the dbt project where left out; `lenses` are those that scorecards have,
+    not checked where left out. Raises ConfigError with every problem of the file.
+    """
+    names = known_measures() if measures is None else measures
+    return validate(read_document(path), AlertRules, [_alerts_check(names, lenses)]).rules
+
+
+def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> Check:
+    def check(data: dict[str, Any]) -> Found:
+        seen: dict[str, int] = {}
+        for number, rule in enumerate(mapping(entry) for entry in sequence(data.get("rules"))):
+            path: KeyPath = ("rules", number)
+            name, measure, lens = rule.get("rule"), rule.get("measure"), rule.get("lens", "overall")
+            if isinstance(name, str) and seen.setdefault(name, number) != number:
+                yield (*path, "rule"), f"{show(name)} is the name of a rule above; give each its own"
+            if isinstance(measure, str) and measure not in measures:
+                yield (*path, "measure"), f"{show(measure)} is no measure; {suggest(measure, measures)}"
+            if lenses is not None and isinstance(lens, str) and lens not in lenses:
+                yield (*path, "lens"), f"no scorecard has the lens {show(lens)}; {suggest(lens, sorted(lenses))}"
+            if rule.get("kind") in _NEEDS:
+                yield from _check_kind(rule, path)
+
+    return check
+
+
+def _check_kind(rule: dict[str, Any], path: KeyPath) -> Found:
+    kind = str(rule["kind"])
+    needs = _NEEDS[kind]
+    for key in needs:
+        if rule.get(key) is None:
+            yield path, f"'{key}' is missing; {kind} needs {' and '.join(needs)}"
+    for key in _OWN_KEYS:
+        if key in rule and key not in needs:
+            yield (*path, key), f"does not go with {kind}, which needs {' and '.join(needs)}; leave it out"
+    if kind == "band_is" and "close_margin" in rule:
+        yield (*path, "close_margin"), "does not go with band_is: a band has no margin; leave it out"
+    margin = as_number(rule.get("close_margin", _SCORE_MARGIN))
+    line, points = as_number(rule.get("line")), as_number(rule.get("points"))
+    if kind == "score_below" and line is not None and margin is not None:
+        if not 0 < line <= 100:
+            yield (*path, "line"), f"is a score, more than 0 and at most 100; is {line:g}"
+        elif line + margin > 100:
+            close = f"{line + margin:g} (close_margin {margin:g})"
+            yield (*path, "line"), f"{line:g} would close at {close}, which no score reaches"
+    if kind == "score_fell" and points is not None and margin is not None and margin >= points:
+        yield (*path, "points"), f"{points:g} should be more than close_margin ({margin:g}), or it could never close"

@@ -1,0 +1,217 @@
+"""What a file in config/scorecards/ may say. What holds between its keys is in checks.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from dagster_project.config_types import Day, KeyNumber, Name, Number, Strict, Text, Whole, finite, refuse, show
+from dagster_project.scorecards.segments import Segment, above, curve_segments, half_life_segment, step_segments
+
+Band = Literal["red", "yellow", "green"]
+RollUp = Literal["mean", "lowest", "highest"]
+
+_LARGEST = 1e12  # far above any measure; keeps the arithmetic on a curve finite
+
+
+def _weight(value: object) -> Decimal:
+    """Exact decimals, so that shares add up to 1 the same way on every engine."""
+    if isinstance(value, Decimal):
+        return value
+    number = finite(value)
+    weight = Decimal(str(number)).quantize(Decimal("0.000001")) if number < 1e9 else None
+    if weight is None or weight <= 0:
+        raise refuse(f"should be more than 0 and less than a billion, is {number:g}; leave out what should not count")
+    return weight
+
+
+def _point(value: float) -> float:
+    if abs(value) > _LARGEST:
+        raise refuse(f"should lie within -1e12 and 1e12, is {value:g}")
+    return value
+
+
+def _score(value: float) -> float:
+    if not 0 <= value <= 100:
+        raise refuse(f"a score lies within 0 and 100; is {value:g}")
+    return value
+
+
+def _conditions(value: object) -> object:
+    """`applies_to: default` is the scorecard without conditions."""
+    if value == "default":
+        return {}
+    if not isinstance(value, dict) or not value:
+        raise refuse(f"should be `default`, or conditions such as {{segment: [enterprise]}}; is {show(value)}")
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _band(value: object) -> object:
+    """`green: 75` is short for `green: {from: 75}`."""
+    return value if isinstance(value, dict) else {"from": value}
+
+
+Weight = Annotated[Decimal, BeforeValidator(_weight)]
+Score = Annotated[Number, AfterValidator(_score)]
+Point = Annotated[Number, AfterValidator(_point)]
+KeyPoint = Annotated[KeyNumber, AfterValidator(_point)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+CoverageFloor = Annotated[Number, Field(ge=0, le=1)]
+
+
+class AgeRange(Strict):
+    """Days since the account was created: `from` included, `to` not."""
+
+    from_: Annotated[Whole, Field(ge=0)] | None = Field(default=None, alias="from")
+    to: Annotated[Whole, Field(ge=1)] | None = None
+
+
+class Conditions(Strict):
+    """Which accounts a scorecard judges: all conditions must hold; in a list, any of its values."""
+
+    segment: Texts | None = None
+    plan: Texts | None = None
+    lifecycle_stage: Texts | None = None
+    industry: Texts | None = None
+    region: Texts | None = None
+    account_age_days: AgeRange | None = None
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """The conditions on texts, by field."""
+        fields = ("segment", "plan", "lifecycle_stage", "industry", "region")
+        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
+
+    @property
+    def is_default(self) -> bool:
+        """True where nothing is asked: the scorecard for every account that no other one of its lens takes."""
+        return not self.texts and self.account_age_days is None
+
+
+class Step(Strict):
+    """One step: everything up to and including `up_to`, or everything from `from` on."""
+
+    up_to: Point | None = None
+    from_: Point | None = Field(default=None, alias="from")
+    score: Score
+
+
+class ScoredMeasure(Strict):
+    """How one measure counts: its weight in the group, how old it may be, and one of curve, steps and half_life."""
+
+    weight: Weight
+    max_age_days: Annotated[Whole, Field(ge=1)] | None = None
+    curve: dict[KeyPoint, Score] | None = None
+    steps: tuple[Step, ...] | None = None
+    half_life: Annotated[Point, Field(gt=0)] | None = None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The curve, the steps or the decay as the pieces that SQL joins."""
+        if self.curve is not None:
+            return curve_segments(self.curve)
+        if self.half_life is not None:
+            return [half_life_segment(self.half_life)]
+        steps = self.steps or ()
+        starts = [step.from_ for step in steps[1:] if step.from_ is not None]
+        starts = starts or [above(step.up_to) for step in steps if step.up_to is not None]
+        return step_segments(starts, [step.score for step in steps])
+
+
+class Group(Strict):
+    """Measures that belong together; their scores become one by `roll_up`."""
+
+    title: Text
+    weight: Weight
+    roll_up: RollUp = "mean"
+    measures: Annotated[dict[str, ScoredMeasure], Field(min_length=1)]
+
+
+class BandRange(Strict):
+    """A band's scores: `from` included, `to` not (but 100 belongs to the highest)."""
+
+    from_: Score = Field(alias="from")
+    to: Score | None = None
+
+
+class When(Strict):
+    """A condition on a measure's value; one lower bound, one upper bound, or both."""
+
+    measure: Text
+    above: Point | None = None
+    at_least: Point | None = None
+    below: Point | None = None
+    at_most: Point | None = None
+
+    @property
+    def value_from(self) -> float | None:
+        """The lowest value that meets the condition; None is unbounded."""
+        return above(self.above) if self.above is not None else self.at_least
+
+    @property
+    def value_to(self) -> float | None:
+        """The lowest value above all that meet the condition; None is unbounded."""
+        return above(self.at_most) if self.at_most is not None else self.below
+
+
+class ScoreException(Strict):
+    """While the condition holds, the final score is at most `cap`, or at least `floor`."""
+
+    when: When
+    cap: Score | None = None
+    floor: Score | None = None
+    because: Text
+
+
+class Scorecard(Strict):
+    """One version of one scorecard."""
+
+    scorecard: Name
+    title: Text
+    version: Text
+    lens: Name = "overall"
+    status: Literal["active", "candidate"] = "active"
+    effective_from: Day | None = None
+    order: Whole = 100
+    applies_to: Annotated[Conditions, BeforeValidator(_conditions)]
+    coverage_floor: CoverageFloor
+    bands: dict[Band, Annotated[BandRange, BeforeValidator(_band)]]
+    roll_up: RollUp = "mean"
+    groups: Annotated[dict[Name, Group], Field(min_length=1)]
+    exceptions: tuple[ScoreException, ...] = ()
+
+    @property
+    def measures(self) -> dict[str, tuple[str, ScoredMeasure]]:
+        """Every measure with its group's name, in the order written."""
+        return {name: (group, rule) for group, body in self.groups.items() for name, rule in body.measures.items()}
+
+    @property
+    def band_ranges(self) -> list[tuple[str, float, float]]:
+        """(band, lower, upper) from 0 to 100."""
+        starts = sorted((body.from_, name) for name, body in self.bands.items())
+        ends = [start for start, _ in starts[1:]] + [100.0]
+        return [(name, start, end) for (start, name), end in zip(starts, ends, strict=True)]
+
+    @property
+    def content_hash(self) -> str:
+        """12 hex digits over everything that decides a score, comments and layout apart.
+
+        Status, order and effective_from say when a version is used, not how it judges: a candidate that becomes active
+        keeps its hash, and with it its history.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude={"status", "order", "effective_from"})
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]
+
+    @property
+    def begins(self) -> date:
+        """The first day this version is in force; the beginning of time where the file names none."""
+        return self.effective_from or date.min

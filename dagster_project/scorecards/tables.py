@@ -1,0 +1,151 @@
+"""The configuration as tables: what the scoring SQL joins instead of carrying numbers of its own.
+
+Every table is typed here, so that an empty one has the same columns as a full one. Positions and numbers begin at 1;
+key features begin at 0, because a feature's position is its bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from dagster_project.scorecards.alerts import AlertRule
+from dagster_project.scorecards.load import LoadedScorecard
+from dagster_project.settings import Settings
+
+_TEXT, _REAL, _WHOLE, _DAY, _FLAG = pa.string(), pa.float64(), pa.int32(), pa.date32(), pa.bool_()
+_WEIGHT = pa.decimal128(18, 6)
+
+SCHEMAS: dict[str, dict[str, pa.DataType]] = {
+    "settings": {
+        "company": _TEXT, "first_day": _DAY, "last_day": _DAY, "look_back_days": _WHOLE, "config_hash": _TEXT,
+    },
+    "key_features": {"plan": _TEXT, "feature": _TEXT, "position": _WHOLE},
+    "scorecards": {
+        "scorecard_hash": _TEXT, "scorecard_id": _TEXT, "version": _TEXT, "title": _TEXT, "lens": _TEXT,
+        "status": _TEXT, "position": _WHOLE, "is_default": _FLAG, "coverage_floor": _REAL, "roll_up": _TEXT,
+        "is_current": _FLAG, "effective_from": _DAY, "effective_to": _DAY,
+    },
+    "scorecard_conditions": {
+        "scorecard_hash": _TEXT, "condition_no": _WHOLE, "field": _TEXT, "text_value": _TEXT, "number_from": _REAL,
+        "number_to": _REAL,
+    },
+    "scorecard_groups": {
+        "scorecard_hash": _TEXT, "measure_group": _TEXT, "title": _TEXT, "weight": _WEIGHT, "roll_up": _TEXT,
+        "position": _WHOLE,
+    },
+    "scorecard_measures": {
+        "scorecard_hash": _TEXT, "measure": _TEXT, "measure_group": _TEXT, "weight": _WEIGHT, "max_age_days": _WHOLE,
+        "position": _WHOLE,
+    },
+    "score_segments": {
+        "scorecard_hash": _TEXT, "measure": _TEXT, "segment_no": _WHOLE, "lower_value": _REAL, "upper_value": _REAL,
+        "x0": _REAL, "x1": _REAL, "y0": _REAL, "y1": _REAL, "half_life": _REAL,
+    },
+    "scorecard_bands": {
+        "scorecard_hash": _TEXT, "band": _TEXT, "lower_score": _REAL, "upper_score": _REAL, "position": _WHOLE,
+    },
+    "scorecard_exceptions": {
+        "scorecard_hash": _TEXT, "exception_no": _WHOLE, "measure": _TEXT, "value_from": _REAL, "value_to": _REAL,
+        "kind": _TEXT, "limit_score": _REAL, "reason": _TEXT,
+    },
+    "alert_rules": {
+        "rule": _TEXT, "title": _TEXT, "kind": _TEXT, "lens": _TEXT, "measure": _TEXT, "line": _REAL, "points": _REAL,
+        "days": _WHOLE, "band": _TEXT, "dwell_days": _WHOLE, "close_margin": _REAL, "close_days": _WHOLE,
+        "severity": _TEXT, "position": _WHOLE,
+    },
+}  # fmt: skip
+
+Row = tuple[Any, ...]
+
+
+def config_tables(
+    settings: Settings, scorecards: Sequence[LoadedScorecard], alerts: Sequence[AlertRule]
+) -> dict[str, pa.Table]:
+    """Every table of the schema raw_config, by name. The same configuration gives the same rows in the same order."""
+    per_scorecard: dict[str, Callable[[LoadedScorecard], Iterable[Row]]] = {
+        "scorecards": _scorecard,
+        "scorecard_conditions": _conditions,
+        "scorecard_groups": _groups,
+        "scorecard_measures": _measures,
+        "score_segments": _segments,
+        "scorecard_bands": _bands,
+        "scorecard_exceptions": _exceptions,
+    }
+    rows = {
+        "settings": [_settings(settings)],
+        "key_features": list(_key_features(settings)),
+        "alert_rules": [_alert(rule, place) for place, rule in enumerate(alerts, start=1)],
+        **{name: [row for one in scorecards for row in make(one)] for name, make in per_scorecard.items()},
+    }
+    return {name: _table(columns, rows[name]) for name, columns in SCHEMAS.items()}
+
+
+def _table(columns: dict[str, pa.DataType], rows: Sequence[Row]) -> pa.Table:
+    schema = pa.schema(list(columns.items()))
+    return pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema=schema)
+
+
+def _settings(settings: Settings) -> Row:
+    days = settings.days
+    return settings.company, days.first, days.last, settings.look_back_days, settings.content_hash
+
+
+def _key_features(settings: Settings) -> Iterator[Row]:
+    bits = {feature: bit for bit, feature in enumerate(settings.features)}
+    for plan, features in settings.key_features.items():
+        yield from ((plan, feature, bits[feature]) for feature in features)
+
+
+def _scorecard(one: LoadedScorecard) -> Iterator[Row]:
+    spec = one.spec
+    yield (
+        one.hash, spec.scorecard, spec.version, spec.title, spec.lens, spec.status, one.position,
+        spec.applies_to.is_default, spec.coverage_floor, spec.roll_up, True, spec.effective_from, one.effective_to,
+    )  # fmt: skip
+
+
+def _conditions(one: LoadedScorecard) -> Iterator[Row]:
+    texts, age = one.spec.applies_to.texts, one.spec.applies_to.account_age_days
+    for number, (name, values) in enumerate(texts.items(), start=1):
+        yield from ((one.hash, number, name, value, None, None) for value in values)
+    if age is not None:
+        yield one.hash, len(texts) + 1, "account_age_days", None, age.from_, age.to
+
+
+def _groups(one: LoadedScorecard) -> Iterator[Row]:
+    for place, (name, group) in enumerate(one.spec.groups.items(), start=1):
+        yield one.hash, name, group.title, group.weight, group.roll_up, place
+
+
+def _measures(one: LoadedScorecard) -> Iterator[Row]:
+    for place, (name, (group, rule)) in enumerate(one.spec.measures.items(), start=1):
+        yield one.hash, name, group, rule.weight, rule.max_age_days, place
+
+
+def _segments(one: LoadedScorecard) -> Iterator[Row]:
+    for name, (_, rule) in one.spec.measures.items():
+        for number, piece in enumerate(rule.segments, start=1):
+            line = (piece.x0, piece.x1, piece.y0, piece.y1)
+            yield one.hash, name, number, piece.lower, piece.upper, *line, piece.half_life
+
+
+def _bands(one: LoadedScorecard) -> Iterator[Row]:
+    for place, (band, lower, upper) in enumerate(one.spec.band_ranges, start=1):
+        yield one.hash, band, lower, upper, place
+
+
+def _exceptions(one: LoadedScorecard) -> Iterator[Row]:
+    for number, rule in enumerate(one.spec.exceptions, start=1):
+        kind, limit = ("cap", rule.cap) if rule.cap is not None else ("floor", rule.floor)
+        when = rule.when
+        yield one.hash, number, when.measure, when.value_from, when.value_to, kind, limit, rule.because
+
+
+def _alert(rule: AlertRule, place: int) -> Row:
+    return (
+        rule.rule, rule.title, rule.kind, rule.lens, rule.measure, rule.line, rule.points, rule.days, rule.band,
+        rule.dwell_days, rule.margin, rule.close_days, rule.severity, place,
+    )  # fmt: skip
