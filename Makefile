@@ -1,4 +1,4 @@
-# The commands of this project. `make` alone lists them; nothing here needs more than make and Python 3.11 or newer.
+# The commands of this project. `make` alone lists them; nothing here needs more than make, bash and Python 3.11 or newer.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -6,84 +6,79 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# What a user may set: make run CONFIG=path/to/pipeline.yml DATA=path/to/files ARGS="--help"
 DEFAULT_CONFIG := config/pipeline.yml
-CONFIG ?= $(DEFAULT_CONFIG)
-DATA ?=
-ARGS ?=
+CONFIG ?= $(or $(HEALTH_CONFIG),$(DEFAULT_CONFIG))
+DATA ?= $(HEALTH_DATA)
 PORT ?= 3000
-PYTHON ?=
+ARGS ?=
 PYTEST_ARGS ?=
 
-export HEALTH_CONFIG := $(CONFIG)
-ifneq ($(DATA),)
-export HEALTH_DATA := $(DATA)
-endif
-
-# Nothing dials out: Dagster, dbt and dlt each have their own switch.
+# Nothing dials out: each tool has its own switch.
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-VENV := .venv
-BIN := $(VENV)/bin
-# A stamp carries the hash of the lock it was installed from: a changed lock installs again, an unchanged one does nothing.
-hash = $(shell cksum < $(1) | cut -d' ' -f1)
-RUNTIME := $(VENV)/.runtime-$(call hash,requirements.lock)
-DEV := $(VENV)/.dev-$(call hash,requirements-dev.lock)
+BIN := .venv/bin
+# A stamp carries the checksum of its lock: a changed lock installs again, an unchanged one does nothing.
+checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
+RUNTIME := .venv/.runtime-$(call checksum,requirements.lock)
+DEV := .venv/.dev-$(call checksum,requirements-dev.lock)
+# dbt's manifest is made again when a file changes, comes (folders change) or goes.
 MANIFEST := dbt_project/target/manifest.json
-DBT_FILES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) -not -path '*/target/*' -not -path '*/logs/*')
+DBT_FILES := $(shell find dbt_project -mindepth 1 \( -name target -o -name logs -o -name dbt_packages -o -name '.*' \) -prune -o -print)
 
-.PHONY: help run ui setup test lint acceptance lock clean
+.PHONY: help run ui test lint acceptance setup lock clean
 
 help: ## this list
-	@echo "make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo 'usage: make TARGET [NAME=value ...]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(RUNTIME) $(MANIFEST) ## the virtual environment and dbt's manifest; other targets call it
-
-run: setup ## sample company, whole pipeline, result: [CONFIG=file] [DATA=folder] [ARGS="..."]
-ifeq ($(CONFIG),$(DEFAULT_CONFIG))
-ifeq ($(DATA),)
+run: setup ## set up, run the whole pipeline, print the result; CONFIG=file DATA=folder ARGS="--help"
+ifeq ($(CONFIG)$(DATA),$(DEFAULT_CONFIG))
 	@$(BIN)/python -m sample --folder var/sample/landing
-endif
 endif
 	@$(BIN)/health run $(ARGS)
 
-ui: setup ## the Dagster UI on 127.0.0.1: [PORT=3000] [CONFIG=file]
+ui: setup ## the Dagster UI on 127.0.0.1; PORT=3000 CONFIG=file DATA=folder
 	@PORT=$(PORT) $(BIN)/health ui
 
-test: $(DEV) $(MANIFEST) ## unit, defs and integration tests: [PYTEST_ARGS="..."]
-	@$(BIN)/python -m pytest tests/unit tests/defs tests/integration $(PYTEST_ARGS)
+run ui: export HEALTH_CONFIG = $(CONFIG)
+ifneq ($(DATA),)
+run ui: export HEALTH_DATA = $(DATA)
+endif
 
-acceptance: $(DEV) $(MANIFEST) ## tests with real servers and clients
-	@if compgen -G 'tests/acceptance/test_*.py' > /dev/null; then \
-		$(BIN)/python -m pytest tests/acceptance $(PYTEST_ARGS); \
-	else echo "acceptance: tests/acceptance has no test yet, nothing was run"; fi
+test: $(DEV) $(MANIFEST) ## unit, defs and integration tests; PYTEST_ARGS="-k name"
+	@$(BIN)/python -m pytest tests/unit tests/defs tests/integration $(PYTEST_ARGS)
 
 lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint dbt_project
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
-lock: $(DEV) ## pin every dependency again, from pyproject.toml
-	@echo "not yet"
+acceptance: $(DEV) $(MANIFEST) ## tests with real servers and clients; PYTEST_ARGS="-k name"
+	@if compgen -G 'tests/acceptance/test_*.py' > /dev/null; \
+	then $(BIN)/python -m pytest tests/acceptance $(PYTEST_ARGS); \
+	else echo 'acceptance: tests/acceptance has no test yet, so nothing was run'; fi
 
-clean: ## removes the virtual environment, build output and caches; var/ (data) stays
-	rm -rf $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
+setup: $(RUNTIME) $(MANIFEST) ## only the virtual environment and dbt's manifest; PYTHON=python3.12
+	@$(BIN)/python -m compileall -q dagster_project sample
 
-$(VENV)/pyvenv.cfg:
-	@python3 -m venv $(VENV)
+lock: $(DEV) ## pin the dependencies of pyproject.toml again; UPGRADE=1 takes newer ones
+	@scripts/lock $(if $(UPGRADE),--upgrade)
 
-$(RUNTIME): $(VENV)/pyvenv.cfg
-	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock
-	@touch $@
+clean: ## remove what was installed, built and cached; data in var/ stays
+	rm -rf .venv build dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find dagster_project sample tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-$(DEV): $(VENV)/pyvenv.cfg
-	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements-dev.lock
-	@touch $@ $(RUNTIME)
+$(RUNTIME):
+	@scripts/setup requirements.lock
+	@rm -f .venv/.runtime-* && touch $@
+
+$(DEV):
+	@scripts/setup requirements-dev.lock
+	@rm -f .venv/.dev-* .venv/.runtime-* && touch $@ $(RUNTIME)
 
 $(MANIFEST): $(DBT_FILES) | $(RUNTIME)
 	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project --no-version-check
