@@ -233,9 +233,11 @@ def _check_file(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _check_days(days: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    first, last = str(days.get("first")), str(days.get("last"))
-    written = re.compile(r"\d{4}-\d{2}-\d{2}")
-    if written.fullmatch(first) and written.fullmatch(last) and last < first:
+    try:
+        first, last = (date.fromisoformat(days[key]) for key in ("first", "last"))
+    except (KeyError, TypeError, ValueError):
+        return  # left out, or no date: told elsewhere
+    if last < first:
         yield ("days", "last"), f"{last} is before the first day, {first}; swap them or leave `last` out"
 
 
