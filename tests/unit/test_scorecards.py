@@ -174,6 +174,10 @@ MISTAKES = {
         "a.yml:10: groups.usage.weight: should be more",
     ),
     "weight without end": (("weight: 40", "weight: .inf"), "a.yml:10: groups.usage.weight: should be a finite number"),
+    "weight in quotes": (
+        ("weight: 40", 'weight: "40"'),
+        "a.yml:10: groups.usage.weight: should be a finite number, is '40'",
+    ),
     "weight in words": (
         ("weight: 40", "weight: much"),
         "a.yml:10: groups.usage.weight: should be a finite number, is 'much'",
@@ -384,6 +388,15 @@ def test_every_table_has_its_types_even_when_empty(tmp_path: Path) -> None:
     assert made["scorecard_exceptions"].num_rows == made["scorecard_conditions"].num_rows == 0
     for name, columns in SCHEMAS.items():
         assert dict(zip(made[name].schema.names, made[name].schema.types, strict=True)) == columns
+
+
+def test_key_features_begin_at_bit_0_and_alert_rules_carry_their_defaults(tmp_path: Path) -> None:
+    made = tables(tmp_path, GOOD)
+    bits = {(row["plan"], row["feature"]): row["position"] for row in made["key_features"].to_pylist()}
+    assert bits["default", "dashboards"] == bits["enterprise", "dashboards"] == 0
+    assert sorted(set(bits.values())) == list(range(8))
+    rules = {row["rule"]: (row["position"], row["close_margin"]) for row in made["alert_rules"].to_pylist()}
+    assert rules == {"red_score": (1, 5.0), "score_fell": (2, 5.0), "payment_late": (3, 0.0)}
 
 
 def test_tables_hold_the_scorecard(tmp_path: Path) -> None:

@@ -241,15 +241,11 @@ def test_a_mistake_is_told_with_its_line_and_key(tmp_path: Path, name: str) -> N
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = GOOD
-    for name in (
-        "unknown column",
-        "format that the name does not tell",
-        "duplicate key",
-        "day that is not in the calendar",
-    ):
+    for name in ("unknown column", "unknown key deep inside", "duplicate key", "no default features", "time zone"):
         text = text.replace(*MISTAKES[name][0], 1)
+    text = text.replace("first: 2026-01-01", "first: soon")
     lines = [int(problem.split(":")[0]) for problem in problems(tmp_path, text)]
-    assert lines == [3, 4, 22, 23]
+    assert lines == [3, 4, 5, 22, 23, 24]  # 22: without `format`, the name of the file does not tell it
 
 
 def test_more_features_than_bits_are_refused(tmp_path: Path) -> None:
