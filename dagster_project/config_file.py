@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -147,7 +147,7 @@ _TAG = "tag:yaml.org,2002:"
 class _Loader(_Base):  # type: ignore[misc]
     """YAML's own text rules, but only true/false, null and plain numbers are anything else than text."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 _NUMBER_STARTS = list("-+.0123456789")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -74,6 +75,10 @@ def _text(value: object) -> str:
     return value
 
 
+def _place(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
         raise refuse(
@@ -110,6 +115,7 @@ Number = Annotated[float, BeforeValidator(finite)]
 KeyNumber = Annotated[float, BeforeValidator(_key_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]
+Place = Annotated[Path, BeforeValidator(_place)]
 Name = Annotated[str, BeforeValidator(_name)]
 Day = Annotated[date, BeforeValidator(_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from dagster_project.config_file import ConfigError, KeyPath, mapping, read_document, sequence, suggest, validate
-from dagster_project.config_types import Day, Name, Strict, Text, Timezone, Whole, refuse, show
+from dagster_project.config_types import Day, Name, Place, Strict, Text, Timezone, Whole, refuse, show
 from dagster_project.source_settings import (
     ColumnMapping,
     FileEntity,
@@ -95,7 +95,7 @@ class Warehouse(Strict):
 class Mart(Strict):
     """Where the published mart goes, inside `home`."""
 
-    folder: Path = Path("published")
+    folder: Place = Path("published")
 
 
 class Export(Strict):
@@ -110,7 +110,7 @@ class Export(Strict):
 class Page(Strict):
     """Where the page that people look at goes, inside `home`."""
 
-    file: Path = Path("published/health.html")
+    file: Place = Path("published/health.html")
 
 
 class Destinations(Strict):
@@ -125,12 +125,12 @@ class PipelineFile(Strict):
     """The keys of pipeline.yml."""
 
     company: Text
-    home: Path
+    home: Place
     timezone: Timezone = "UTC"
     days: Days
     look_back_days: Annotated[Whole, Field(ge=0)] = 7
-    scorecards: Path = Path("config/scorecards")
-    alerts: Path = Path("config/alerts.yml")
+    scorecards: Place = Path("config/scorecards")
+    alerts: Place = Path("config/alerts.yml")
     schedule: Schedule = Schedule()
     warehouse: Warehouse = Warehouse()
     key_features: dict[str, tuple[Text, ...]] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dagster_project.config_file import KeyPath, mapping, sequence, suggest
-from dagster_project.config_types import Name, Number, Strict, Text, Timezone, refuse, show
+from dagster_project.config_types import Name, Number, Place, Strict, Text, Timezone, refuse, show
 from dagster_project.entities import ENTITIES, Column, Entity
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
@@ -107,7 +107,7 @@ class FileEntity(Strict):
 class FilesSource(Strict):
     """A folder of files. `timezone` is that of times which carry no offset; the company's where left out."""
 
-    folder: Path
+    folder: Place
     timezone: Timezone | None = None
     entities: dict[Name, FileEntity]
 

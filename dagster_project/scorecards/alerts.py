@@ -90,7 +90,7 @@ def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> 
                 yield (*path, "measure"), f"{show(measure)} is no measure; {suggest(measure, measures)}"
             if lenses is not None and isinstance(lens, str) and lens not in lenses:
                 yield (*path, "lens"), f"no scorecard has the lens {show(lens)}; {suggest(lens, sorted(lenses))}"
-            if rule.get("kind") in _NEEDS:
+            if str(rule.get("kind")) in _NEEDS:
                 yield from _check_kind(rule, path)
 
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import Any
 
 from dagster_project.config_file import Check, KeyPath, mapping, sequence, suggest
@@ -61,7 +62,7 @@ def _check_curve(curve: dict[str, Any], path: KeyPath) -> Found:
     if len(curve) < 2:
         yield path, "needs at least two points, as in {0: 0, 1: 100}"
     places = [(key, number) for key in curve if (number := as_number(key)) is not None]
-    for (before, low), (key, high) in zip(places[:-1], places[1:], strict=True):
+    for (before, low), (key, high) in pairwise(places):
         if high <= low:
             yield (*path, key), f"points should ascend; {key} comes after {before}"
 
@@ -85,7 +86,7 @@ def _check_steps(steps: list[dict[str, Any]], path: KeyPath) -> Found:
         return
     key = "from" if by_from else "up_to"
     edges = [as_number(step.get(key)) for step in steps]
-    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True), start=1):
+    for number, (low, high) in enumerate(pairwise(edges), start=1):
         if low is not None and high is not None and high <= low:
             yield (*path, number), f"steps should ascend; {key} {high:g} comes after {low:g}"
 
@@ -135,7 +136,7 @@ def _untiled(ranges: list[tuple[str, float, float]]) -> Iterator[str]:
     first, last = ranges[0], ranges[-1]
     if first[1] > 0:
         yield f"bands leave a gap: nothing covers 0 to {first[1]:g}, below {_range(first)}"
-    for before, after in zip(ranges[:-1], ranges[1:], strict=True):
+    for before, after in pairwise(ranges):
         if after[1] < before[2]:
             yield f"bands overlap: {_range(after)} and {_range(before)}"
         elif after[1] > before[2]:

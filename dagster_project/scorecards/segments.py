@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def above(value: float) -> float:
 def curve_segments(points: Mapping[float, float]) -> list[Segment]:
     """Straight lines between points in ascending order, flat before the first and after the last."""
     places = list(points.items())
-    lines = [Segment(x0, x1, x0, x1, y0, y1) for (x0, y0), (x1, y1) in zip(places[:-1], places[1:], strict=True)]
+    lines = [Segment(x0, x1, x0, x1, y0, y1) for (x0, y0), (x1, y1) in pairwise(places)]
     return [_flat(None, places[0][0], places[0][1]), *lines, _flat(places[-1][0], None, places[-1][1])]
 
 

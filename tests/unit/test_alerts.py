@@ -66,6 +66,7 @@ MISTAKES = {
         ("kind: score_below", "kind: score_belw"),
         "4: rules[0].kind: 'score_belw' is not legal; did you mean 'score_below'? legal: score_below, score_fell, ",
     ),
+    "kind that is a mapping": (("kind: score_below", "kind: {a: 1}"), "4: rules[0].kind: "),
     "unknown severity": (
         ("critical", "critcal"),
         "6: rules[0].severity: 'critcal' is not legal; did you mean 'critical'?",

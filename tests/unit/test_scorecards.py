@@ -140,7 +140,8 @@ def test_segments_tile_the_line_and_stay_within_0_and_100(
         ]
         assert len(holders) == 1
         score = score_value(segments, probe)
-        assert score is not None and -1e-9 <= score <= 100 + 1e-9
+        assert score is not None
+        assert -1e-9 <= score <= 100 + 1e-9
     if curved:
         assert [score_value(segments, x) for x in xs] == pytest.approx(list(ordered.values()))
 
@@ -438,7 +439,8 @@ def test_bounds_of_exceptions_are_strict_where_they_say_so(
             when.value_to is None or value < when.value_to
         )
 
-    assert holds(inside) and not holds(outside)
+    assert holds(inside)
+    assert not holds(outside)
 
 
 def test_sql_scores_as_python_does(tmp_path: Path) -> None:
@@ -468,7 +470,9 @@ def test_sql_scores_as_python_does(tmp_path: Path) -> None:
               and (s.lower_value is null or p.value >= s.lower_value)
               and (s.upper_value is null or p.value < s.upper_value)
         """).fetchone()
-    assert rows is not None and rows[0] == len(probes) and rows[1] < 1e-9
+    assert rows is not None
+    assert rows[0] == len(probes)
+    assert rows[1] < 1e-9
 
 
 def test_the_shipped_example_is_half_three_tenths_and_a_fifth() -> None:

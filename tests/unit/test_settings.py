@@ -62,7 +62,8 @@ def problems(folder: Path, text: str) -> list[str]:
 def test_the_shipped_files_are_legal() -> None:
     for name in ("config/pipeline.yml", "examples/ravenstack/pipeline.yml"):
         settings = load_settings(PROJECT_ROOT / name, {})
-        assert settings.home.is_absolute() and settings.sources.files is not None
+        assert settings.home.is_absolute()
+        assert settings.sources.files is not None
 
 
 def test_a_file_is_read_into_absolute_paths_and_complete_mappings(tmp_path: Path) -> None:
@@ -124,6 +125,8 @@ MISTAKES = {
         "23: sources.files.entities.tickets.fromat: unknown key; did you mean 'format'? legal: files, format, ",
     ),
     "duplicate key": (("timezone: Europe/Berlin", "company: B"), "3: company: stands here twice (first on line 1)"),
+    "path that is empty": (("home: var/acme", 'home: ""'), "2: home: should not be empty"),
+    "path that is no text": (("folder: data", "folder: [data]"), "10: sources.files.folder: should be text, is a list"),
     "missing key": (("company: Acme\n", ""), "1: company: is missing"),
     "text is wanted": (("company: Acme", "company: 5"), "1: company: should be text, is 5; put it in quotes"),
     "day that is not in the calendar": (
@@ -280,12 +283,12 @@ def test_yaml_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, name: st
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no.yml: there is no such file; check the path"):
+    with pytest.raises(ConfigError, match=r"no\.yml: there is no such file; check the path"):
         load_settings(tmp_path / "no.yml", {})
-    with pytest.raises(ConfigError, match="is a folder; name a .yml file in it"):
+    with pytest.raises(ConfigError, match=r"is a folder; name a \.yml file in it"):
         load_settings(tmp_path, {})
     (tmp_path / "pipeline.yml").write_bytes(b"company: A\nhome: \xff\xfe\n")
-    with pytest.raises(ConfigError, match="pipeline.yml:2: is not UTF-8 text; save the file as UTF-8"):
+    with pytest.raises(ConfigError, match=r"pipeline\.yml:2: is not UTF-8 text; save the file as UTF-8"):
         load_settings(tmp_path / "pipeline.yml", {})
 
 
