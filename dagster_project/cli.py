@@ -1,0 +1,101 @@
+"""`health`: the command line."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.settings import ConfigError, Settings, load_settings
+
+app = typer.Typer(
+    name="health",
+    help=(
+        "Customer health, as a pipeline.\n\n"
+        "Start with `health doctor`, which says what is missing; then `health run`, which loads what is new, scores the "
+        "days that are due, publishes and exports; then `health explain ACCOUNT`, which shows a score's arithmetic.\n\n"
+        "Everything is configured in config/pipeline.yml (another file: HEALTH_CONFIG)."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+
+@app.command()
+def run(
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="DAY", help="First day to score again, for a backfill."),
+    ] = None,
+    to: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="Last day to score; the newest if left out."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only, no progress.")] = False,
+) -> None:
+    """Load what is new, score the days that are due, publish, export, flag breaches; then print where things stand.
+
+    Without options the days are those not scored yet, those that late facts re-opened within the look-back, and the
+    newest day if config or models changed. With nothing due, nothing is written.
+    """
+    from dagster_project.commands.run import run_pipeline
+
+    settings = _settings()
+    sys.exit(run_pipeline(settings, _day(from_), _day(to), quiet=quiet))
+
+
+@app.command()
+def doctor() -> None:
+    """Check config, files, mapping, credentials and the installation; say what to fix. Writes nothing."""
+    from dagster_project.commands.doctor import examine
+
+    sys.exit(examine())
+
+
+@app.command()
+def explain(
+    account: Annotated[str, typer.Argument(help="Account id, or its exact name.")],
+    on: Annotated[
+        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], metavar="DAY", help="The day; the newest if left out.")
+    ] = None,
+    lens: Annotated[str, typer.Option(help="Which lens: the scorecards that stand beside each other.")] = "overall",
+) -> None:
+    """Show how an account's score came about: every measure, its value, score, weight and points."""
+    from dagster_project.commands.explain import explain_account
+
+    sys.exit(explain_account(_settings(), account, _day(on), lens))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""
+    from dagster_project.commands.ui import serve
+
+    sys.exit(serve(_settings(), port))
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except ConfigError as error:
+        typer.echo(f"The configuration has a mistake:\n{error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _day(given: datetime | None) -> date | None:
+    return given.date() if given else None
+
+
+def main() -> None:
+    """Entry point of the `health` command."""
+    app(prog_name=Path(sys.argv[0]).name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What each `health` command does; cli.py only reads its options."""

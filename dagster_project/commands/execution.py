@@ -1,0 +1,95 @@
+"""Runs of the day's job in this process, on the company's Dagster instance, so that the UI shows them like any other."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from datetime import date
+
+import dagster as dg
+from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
+
+from dagster_project.commands.run import Progress
+from dagster_project.components.common import last_day
+from dagster_project.components.inputs import inputs_hash
+from dagster_project.components.instance import prepare_instance
+from dagster_project.components.recovery import PID_TAG, release_dead_runs
+from dagster_project.connectors.files import prepare
+from dagster_project.run_days import days_to_score
+from dagster_project.settings import Settings
+from dagster_project.warehouse import open_warehouse
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+class Execution:
+    """The code location and the instance, loaded once; each method that runs returns None or what went wrong."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        prepare_instance(settings)
+        from dagster_project.definitions import defs
+        from dagster_project.defs.schedule import DAILY_JOB
+
+        self._settings, self._progress = settings, progress
+        self._instance = dg.DagsterInstance.get()
+        release_dead_runs(self._instance)
+        definitions = defs()
+        self._job = definitions.resolve_job_def(DAILY_JOB)
+        graph = definitions.resolve_asset_graph()
+        keys = graph.get_all_asset_keys()
+        self._ingest = [key for key in keys if graph.get(key).group_name == "ingest" and graph.get(key).is_executable]
+        self._others = [key for key in keys if key not in set(self._ingest) and graph.get(key).is_executable]
+
+    def ingest(self) -> str | None:
+        """Load files and configuration."""
+        return self._run(self._ingest, {})
+
+    def days_due(self, first: date | None, last: date | None) -> tuple[date, date] | None:
+        """The range asked for, or what is due by the newest day; None if nothing is."""
+        newest = last or last_day(self._settings)
+        if first:
+            return first, newest
+        with open_warehouse(self._settings) as connection:
+            prepare(connection)
+            return days_to_score(connection, self._settings, newest, inputs_hash(self._settings))
+
+    def score(self, first: date, last: date) -> str | None:
+        """Score the days in one run, publish, export, flag breaches."""
+        return self._run(self._others, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
+
+    def _run(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> str | None:
+        run_id = str(uuid.uuid4())
+        failures: list[str] = []
+        self._instance.add_event_listener(run_id, lambda entry: self._listen(entry, failures))
+        result: ExecuteInProcessResult = self._job.execute_in_process(
+            instance=self._instance,
+            asset_selection=list(keys),
+            tags={**tags, PID_TAG: str(os.getpid())},
+            run_id=run_id,
+            raise_on_error=False,
+        )
+        if result.success:
+            return None
+        return "The run failed.\n" + "\n".join(failures or ["No step said why; see the log."])
+
+    def _listen(self, entry: dg.EventLogEntry, failures: list[str]) -> None:
+        event = entry.dagster_event
+        if event is None:
+            if entry.level >= 20 and entry.user_message:
+                self._progress.say(f"  {entry.user_message.splitlines()[0]}")
+        elif event.is_step_failure:
+            failures.append(f"{event.step_key}: {_reason(event)}")
+        elif event.is_successful_output and event.step_key and event.step_key.startswith(("published", "exports", "alerts")):
+            self._progress.say(f"  {event.step_key.replace('__', '/')}: done")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """The innermost message of a failure, without its traceback: that is in the log."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "failed without a message"

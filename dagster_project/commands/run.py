@@ -1,0 +1,117 @@
+"""`health run`: the pipeline through Dagster, in this process, with progress; then the result in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from dagster_project.settings import Settings
+
+
+def run_pipeline(settings: Settings, first: date | None, last: date | None, *, quiet: bool) -> int:
+    """Run what is due and print the result. Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 busy."""
+    started = time.monotonic()
+    progress = Progress(sys.stdout, quiet=quiet)
+    problem = _range_problem(settings, first, last)
+    if problem:
+        print(problem, file=sys.stderr)
+        return 2
+    from dagster_project.components.recovery import RunUnderWayError, only_run
+
+    try:
+        with only_run(settings):
+            return _run_under_lock(settings, first, last, progress, started)
+    except RunUnderWayError as error:
+        print(error, file=sys.stderr)
+        return 3
+
+
+def _run_under_lock(
+    settings: Settings, first: date | None, last: date | None, progress: Progress, started: float
+) -> int:
+    progress.say(f"{settings.company}: loading what is new")
+    from dagster_project.commands.execution import Execution
+
+    log = settings.home / "logs" / f"run-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    with _output_to(log):
+        execution = Execution(settings, progress)
+        failed = execution.ingest()
+        due = None if failed else execution.days_due(first, last)
+        if due is not None:
+            progress.say(f"Scoring {due[0]} to {due[1]}")
+            failed = execution.score(*due)
+    if failed:
+        progress.say("")
+        print(f"{failed}\nThe published mart is as it was. Full log: {log}", file=sys.stderr)
+        return 1
+    if due is None:
+        progress.say("Nothing is due: no new rows, every day scored, configuration unchanged. Nothing was written.")
+    progress.say(f"Done in {time.monotonic() - started:.0f} s\n")
+    _print_result(settings)
+    return 0
+
+
+def _range_problem(settings: Settings, first: date | None, last: date | None) -> str | None:
+    from dagster_project.components.common import last_day
+
+    newest = last_day(settings)
+    for name, day in (("--from", first), ("--to", last)):
+        if day is not None and not settings.days.first <= day <= newest:
+            return (
+                f"{name} {day} is outside the days that can be scored, {settings.days.first} to {newest} "
+                "(days.first and days.last in pipeline.yml)."
+            )
+    if first and last and last < first:
+        return f"--to {last} is before --from {first}."
+    if last and not first:
+        return "--to needs --from: which days are to be scored again?"
+    return None
+
+
+def _print_result(settings: Settings) -> None:
+    from dagster_project.report.summary import portfolio_summary
+    from dagster_project.report.terminal import render_text
+
+    mart = settings.mart_folder / "mart.duckdb"
+    config = os.environ.get("HEALTH_CONFIG")
+    paths: dict[str, Path | str] = {
+        "Published mart": mart,
+        "Parquet": settings.mart_folder / "parquet" / "current",
+        "Exports": settings.exports_folder,
+        "Health page": settings.page_path.as_uri(),
+        "Dagster UI": "make ui" + (f" CONFIG={config}" if config else ""),
+        "One account": "health explain ACCOUNT",
+    }
+    print(render_text(portfolio_summary(mart), paths), end="")
+
+
+class Progress:
+    """Lines on the terminal while the run works; `quiet` keeps them back."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self._stream, self._quiet = stream, quiet
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """One line, with the seconds since the start."""
+        if not self._quiet:
+            print(f"[{time.monotonic() - self._started:5.1f} s] {text}" if text else "", file=self._stream, flush=True)
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Dagster's and dbt's own output goes to a file: the terminal shows progress and the result."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for old in sorted(log.parent.glob("run-*.log"))[:-20]:
+        old.unlink(missing_ok=True)
+    with log.open("w") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield

@@ -1,0 +1,1 @@
+"""Reusable Dagster shapes; defs/ makes instances of them."""

@@ -1,0 +1,59 @@
+"""What every asset here shares: settings, the writers' pool, owners, partitions, retries."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from dagster_project.settings import Settings, load_settings
+
+WAREHOUSE_POOL = "warehouse"  # one writer at a time; its limit of 1 stands in the instance's dagster.yaml
+OWNERS = ["team:data"]
+CONNECTOR_RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process: read once."""
+    return load_settings()
+
+
+def now(settings: Settings) -> datetime:
+    """The wall clock in the company's time zone, without an offset, to the second."""
+    return datetime.now(ZoneInfo(settings.timezone)).replace(tzinfo=None, microsecond=0)
+
+
+def last_day(settings: Settings) -> date:
+    """The newest day that can be scored now."""
+    return settings.last_day(now(settings).date())
+
+
+@cache
+def daily_partitions() -> dg.DailyPartitionsDefinition:
+    """A day is a partition. It ends with `days.last` where config gives one, else it grows by a day each midnight."""
+    days = settings().days
+    return dg.DailyPartitionsDefinition(
+        start_date=days.first.isoformat(),
+        end_date=(days.last + timedelta(days=1)).isoformat() if days.last else None,
+        timezone=settings().timezone,
+    )
+
+
+def freshness() -> dg.FreshnessPolicy | None:
+    """Results should be no older than a day and a half where the source is live; a fixed last day has no age."""
+    if settings().days.last:
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=30))
+
+
+def days_of_run(context: dg.AssetExecutionContext) -> tuple[date, date]:
+    """The first and last day this run was asked for; the newest day where it was started without one."""
+    try:
+        asked = context.partition_key_range
+    except dg.DagsterInvariantViolationError:
+        newest = last_day(settings())
+        return newest, newest
+    return date.fromisoformat(asked.start), date.fromisoformat(asked.end)

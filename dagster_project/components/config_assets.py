@@ -1,0 +1,73 @@
+"""The configuration in force as tables, for the scoring SQL to join."""
+
+from __future__ import annotations
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+
+from dagster_project.components import common
+from dagster_project.scorecards.alerts import load_alerts
+from dagster_project.scorecards.load import load_scorecards
+from dagster_project.scorecards.tables import SCHEMAS, config_tables
+from dagster_project.settings import ConfigError, Settings
+from dagster_project.warehouse import open_warehouse, quoted, replace_tables, table_exists
+
+MEANINGS = {
+    "settings": "The company and the days it scores. One row.",
+    "key_features": "Features whose use is breadth. Grain: plan and feature.",
+    "scorecards": "Every scorecard version ever used. Grain: scorecard version.",
+    "scorecard_conditions": "Which accounts a scorecard judges. Grain: scorecard version, condition and value.",
+    "scorecard_groups": "Groups and their weights. Grain: scorecard version and group.",
+    "scorecard_measures": "Measures and their weights. Grain: scorecard version and measure.",
+    "score_segments": "Pieces of the curves that turn a value into a score. Grain: scorecard version, measure and piece.",
+    "scorecard_bands": "Bands. Grain: scorecard version and band.",
+    "scorecard_exceptions": "Conditions that cap or floor a score. Grain: scorecard version and exception.",
+    "alert_rules": "Rules of config/alerts.yml. Grain: rule.",
+}
+
+
+def config_assets(settings: Settings) -> dg.AssetsDefinition:
+    """Assets `raw_config/<table>`: config/ validated and written as tables, older scorecard versions kept."""
+
+    @dg.multi_asset(
+        name="configuration",
+        specs=[
+            dg.AssetSpec(
+                ["raw_config", name], group_name="ingest", description=MEANINGS[name], owners=common.OWNERS, kinds={"yaml"}
+            )
+            for name in SCHEMAS
+        ],
+        pool=common.WAREHOUSE_POOL,
+    )
+    def configuration(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
+        try:
+            scorecards = load_scorecards(settings.scorecards)
+            alerts = load_alerts(settings.alerts)
+        except ConfigError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        with open_warehouse(settings) as connection:
+            tables = with_older_versions(connection, config_tables(settings, scorecards, alerts))
+            replace_tables(connection, "raw_config", tables)
+        for name, table in tables.items():
+            yield dg.MaterializeResult(asset_key=["raw_config", name], metadata={"dagster/row_count": table.num_rows})
+
+    return configuration
+
+
+def with_older_versions(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The new tables, and from the warehouse the rows of scorecard versions no longer in force: score rows name them."""
+    joined: dict[str, pa.Table] = {}
+    connection.register("current_scorecards", tables["scorecards"])
+    for name, table in tables.items():
+        joined[name] = table
+        if "scorecard_hash" not in SCHEMAS[name] or not table_exists(connection, "raw_config", name):
+            continue
+        columns = ", ".join("false as is_current" if column == "is_current" else quoted(column) for column in SCHEMAS[name])
+        older = connection.sql(
+            f"select {columns} from raw_config.{quoted(name)} "  # names of our own, quoted
+            "where scorecard_hash not in (select scorecard_hash from current_scorecards)"
+        ).to_arrow_table()
+        joined[name] = pa.concat_tables([table, older.cast(table.schema)])
+    connection.unregister("current_scorecards")
+    return joined

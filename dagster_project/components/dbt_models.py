@@ -1,0 +1,139 @@
+"""dbt in Dagster: asset keys equal dbt's names, day-grained marts are partitioned by day, days are planned before dbt runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject
+from packaging.version import Version
+
+from dagster_project.components import common
+from dagster_project.components.inputs import inputs_hash
+from dagster_project.run_days import RunDays, mark_scored, plan_run
+from dagster_project.settings import PROJECT_ROOT, Settings
+from dagster_project.warehouse import open_warehouse
+
+DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project")
+
+# Only these carry partitions. Each partition of each asset is an event of its own in Dagster's log (20-40 ms): with all
+# forty models partitioned, a backfill of a year would spend minutes on bookkeeping. The rest follow from these days.
+DAILY_MARTS = frozenset({"fct_health_scores", "fct_measure_scores"})
+
+
+class Translator(DagsterDbtTranslator):
+    """Names, groups, owners and partitions of the dbt models."""
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Two parts, as dbt says: schema and name."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """All models belong to one stage."""
+        return "transform"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """The team that answers for the models."""
+        return common.OWNERS
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's own description, without its SQL: dbt's documents show that."""
+        return str(dbt_resource_props.get("description") or "")
+
+    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> dg.PartitionsDefinition[str] | None:
+        """Days, for the marts that grow by a day."""
+        return common.daily_partitions() if dbt_resource_props["name"] in DAILY_MARTS else None
+
+
+class Dbt(DbtCliResource):
+    """dbt's command line, without what costs seconds at each run and gives nothing here.
+
+    dagster-dbt asks `dbt --version` (which dials out) and starts an adapter of its own (for row counts, which would open
+    the warehouse while dbt holds it). Both are private there; tests/defs guards them.
+    """
+
+    @property
+    def _cli_version(self) -> Version:  # type: ignore[override]
+        return Version(installed_version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: object) -> None:  # type: ignore[override]
+        return None
+
+
+def dbt_resource(settings: Settings) -> Dbt:
+    """dbt on this company's warehouse: profiles.yml reads these variables."""
+    os.environ.update(dbt_environment(settings))
+    return Dbt(project_dir=DBT_PROJECT, profiles_dir=os.fspath(DBT_PROJECT.profiles_dir), dbt_executable=_dbt())
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """The variables that dbt_project/profiles.yml reads."""
+    return {
+        "HEALTH_WAREHOUSE": os.fspath(settings.warehouse_path),
+        "HEALTH_MEMORY_LIMIT": settings.warehouse.memory_limit,
+        "HEALTH_THREADS": str(settings.warehouse.threads),
+        "HEALTH_TEMP": os.fspath(settings.home / "tmp"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _dbt() -> str:
+    """dbt beside this Python, so that the right one runs whatever PATH says."""
+    beside = Path(sys.executable).with_name("dbt")
+    return os.fspath(beside) if beside.exists() else "dbt"
+
+
+def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings) -> Iterator[Any]:
+    """Plan the run's days, build and test the models in one dbt invocation, and record the days as scored.
+
+    The days count as scored only when every model of the project was selected and every test passed.
+    """
+    first, last = common.days_of_run(context)
+    with open_warehouse(settings) as connection:
+        days = plan_run(connection, settings, first, last)
+    context.log.info(_told(days, settings))
+    invocation = dbt.cli(["--no-version-check", "--no-use-colors", "build"], context=context)
+    events: list[Any] = []
+    try:
+        events.extend(invocation.stream())
+    finally:
+        yield from _with_rows(context, events, settings)
+    if not context.is_subset:
+        with open_warehouse(settings) as connection:
+            mark_scored(connection, days, inputs_hash(settings), common.now(settings))
+
+
+def _told(days: RunDays, settings: Settings) -> str:
+    text = f"Scoring {days.from_day} to {days.to_day}"
+    if days.from_day < days.asked_from:
+        text += f" (from {days.asked_from} was asked; late facts re-open the days before)"
+    text += f"; {days.fact_days} days of new facts"
+    if days.too_late:
+        text += (
+            f". {days.too_late} days have facts that came more than {settings.look_back_days} days late and are not worked "
+            "in: `health run --from DAY` re-opens them"
+        )
+    return text
+
+
+def _with_rows(context: dg.AssetExecutionContext, events: list[Any], settings: Settings) -> Iterator[Any]:
+    """The events with each table's rows. Counted here, once dbt has let go of the warehouse."""
+    with open_warehouse(settings) as connection:
+        rows = dict(
+            connection.execute("select schema_name || '/' || table_name, estimated_size from duckdb_tables()").fetchall()
+        )
+    for event in events:
+        if isinstance(event, dg.Output):
+            key = "/".join(context.asset_key_for_output(event.output_name).path)
+            if key in rows:
+                event = event.with_metadata({**event.metadata, "dagster/row_count": rows[key]})
+        yield event

@@ -1,0 +1,72 @@
+"""One asset for each entity that the `files` connector can load."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dagster_project.components import common
+from dagster_project.connectors.files import LoadResult, SourceFileError, load_entity, prepare
+from dagster_project.entities import ENTITIES, Entity
+from dagster_project.settings import Settings
+from dagster_project.warehouse import open_warehouse
+
+
+def file_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """An asset `raw_files/<entity>` for every entity; one that config does not map keeps an empty table."""
+    return [_file_asset(settings, entity) for entity in ENTITIES.values()]
+
+
+def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
+    mapped = settings.sources.files.entities.get(entity.name) if settings.sources.files else None
+    files = f"Files: {mapped.files}." if mapped else "No files are mapped to it in pipeline.yml: the table stays empty."
+
+    @dg.asset(
+        key=["raw_files", entity.name],
+        group_name="ingest",
+        description=f"Rows as received, in the columns of the entity. Grain: {entity.grain}. {files}",
+        owners=common.OWNERS,
+        kinds={"duckdb", "file"},
+        tags={"domain": entity.domain},
+        pool=common.WAREHOUSE_POOL,
+        retry_policy=common.CONNECTOR_RETRIES,
+    )
+    def load(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with open_warehouse(settings) as connection:
+            prepare(connection)
+            if mapped is None:
+                return dg.MaterializeResult(metadata={"files_found": 0, "mapped": False})
+            try:
+                result = load_entity(connection, settings, entity.name, common.now(settings))
+            except SourceFileError as error:
+                raise dg.Failure(description=str(error), allow_retries=False) from error
+        context.log.info(_told(entity.name, result))
+        return dg.MaterializeResult(metadata=_metadata(result))
+
+    return load
+
+
+def _told(name: str, result: LoadResult) -> str:
+    return (
+        f"{name}: {result.files_loaded} of {result.files_found} files were new or changed; {result.rows_read} rows read, "
+        f"{result.rows_accepted} accepted, {result.rows_rejected} set aside"
+    )
+
+
+def _metadata(result: LoadResult) -> dict[str, object]:
+    share = result.rows_rejected / result.rows_read if result.rows_read else 0.0
+    reasons = [dg.TableRecord({"reason": reason, "rows": rows}) for reason, rows in result.rejected_by_reason.items()]
+    metadata: dict[str, object] = {
+        "files_found": result.files_found,
+        "files_loaded": result.files_loaded,
+        "files_unchanged": result.files_unchanged,
+        "rows_read": result.rows_read,
+        "rows_accepted": result.rows_accepted,
+        "rows_rejected": result.rows_rejected,
+        "share_rejected": round(share, 6),
+        "days_opened": result.days_opened,
+    }
+    if reasons:
+        metadata["rejected_by_reason"] = dg.MetadataValue.table(reasons)
+    if result.files_found == 0:
+        metadata["warning"] = "no file matches the pattern: is the folder right, has the export run?"
+    return metadata

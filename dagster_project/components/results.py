@@ -1,0 +1,139 @@
+"""What leaves the warehouse: the published mart, and everything that is made from it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import duckdb
+
+from dagster_project.components import common
+from dagster_project.destinations.exports import write_export
+from dagster_project.destinations.mart import publish_mart
+from dagster_project.report.page import write_page
+from dagster_project.settings import MARTS, Export, Settings
+
+MART = dg.AssetKey(["published", "mart"])
+BREACHES_SHOWN = 200
+
+
+def mart_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Asset `published/mart`: the marts as a file of their own, swapped in whole, only after every test has passed."""
+
+    @dg.asset(
+        key=MART,
+        deps=[dg.AssetKey(["marts", name]) for name in MARTS],
+        group_name="publish",
+        description="The marts as one DuckDB file (opens in DuckDB 1.0 and later) and as Parquet; swapped in whole.",
+        owners=common.OWNERS,
+        kinds={"duckdb", "parquet"},
+        pool=common.WAREHOUSE_POOL,
+        freshness_policy=common.freshness(),
+    )
+    def mart() -> dg.MaterializeResult[None]:
+        published = publish_mart(
+            settings.warehouse_path,
+            settings.mart_folder,
+            memory_limit=settings.warehouse.memory_limit,
+            threads=settings.warehouse.threads,
+        )
+        tables = [dg.TableRecord({"table": name, "rows": rows}) for name, rows in published.tables.items()]
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(published.path),
+                "parquet": dg.MetadataValue.path(published.parquet_folder),
+                "tables": dg.MetadataValue.table(tables),
+                "bytes": published.bytes,
+                "changed": published.changed,
+            }
+        )
+
+    return mart
+
+
+def export_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """Assets `exports/<name>`, one an entry of destinations.exports."""
+    return [_export_asset(settings, export) for export in settings.destinations.exports]
+
+
+def _export_asset(settings: Settings, export: Export) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["exports", export.name],
+        deps=[MART],
+        group_name="publish",
+        description=f"{export.table} as {' and '.join(export.formats)}; cells that a spreadsheet would run are made harmless.",
+        owners=common.OWNERS,
+        kinds=set(export.formats),
+    )
+    def written() -> dg.MaterializeResult[None]:
+        files = write_export(
+            settings.mart_folder / "mart.duckdb",
+            settings.exports_folder,
+            export.name,
+            export.table,
+            export.formats,
+            export.columns,
+        )
+        paths = [dg.TableRecord({"file": str(file.path), "rows": file.rows}) for file in files]
+        return dg.MaterializeResult(metadata={"files": dg.MetadataValue.table(paths), "dagster/row_count": files[0].rows})
+
+    return written
+
+
+def page_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Asset `published/page`: the page that people look at."""
+
+    @dg.asset(
+        key=["published", "page"],
+        deps=[MART],
+        group_name="publish",
+        description="The health page: one HTML file that works offline.",
+        owners=common.OWNERS,
+        kinds={"html"},
+    )
+    def page() -> dg.MaterializeResult[None]:
+        written = write_page(settings.mart_folder / "mart.duckdb", settings.page_path)
+        return dg.MaterializeResult(
+            metadata={"path": dg.MetadataValue.path(written.path), "open": dg.MetadataValue.url(written.path.as_uri())}
+        )
+
+    return page
+
+
+def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Asset `alerts/breaches`: what the rules of config/alerts.yml flag, for people to act on."""
+
+    @dg.asset(
+        key=["alerts", "breaches"],
+        deps=[MART],
+        group_name="activate",
+        description="Breaches open on the newest day, by the rules of config/alerts.yml; new ones first.",
+        owners=common.OWNERS,
+        kinds={"duckdb"},
+    )
+    def breaches() -> dg.MaterializeResult[None]:
+        with duckdb.connect(str(settings.mart_folder / "mart.duckdb"), read_only=True) as mart:
+            open_now = mart.execute(
+                """
+                select b.severity, b.title, a.account_name, b.opened_on, b.days_open, round(b.worst_value, 1), a.owner
+                from marts.fct_breaches as b
+                join marts.dim_accounts as a using (account_id)
+                where b.is_open
+                order by b.opened_on desc, b.severity, a.account_name
+                """
+            ).fetchall()
+            newest = mart.execute("select max(day) from marts.fct_health_scores").fetchone()
+        columns = ("severity", "rule", "account", "opened_on", "days_open", "worst_value", "owner")
+        shown = [
+            dg.TableRecord({name: _cell(value) for name, value in zip(columns, row, strict=True)})
+            for row in open_now[:BREACHES_SHOWN]
+        ]
+        opened = sum(1 for row in open_now if newest and row[3] == newest[0])
+        metadata: dict[str, object] = {"open_breaches": len(open_now), "opened_on_newest_day": opened}
+        if shown:
+            metadata["breaches"] = dg.MetadataValue.table(shown)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return breaches
+
+
+def _cell(value: object) -> object:
+    return value if isinstance(value, (int, float)) or value is None else str(value)

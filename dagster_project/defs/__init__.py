@@ -1,0 +1,1 @@
+"""Instances only; a folder is a stage, and a stage is a group."""

@@ -1,0 +1,1 @@
+"""Pull: sources and configuration into raw tables."""

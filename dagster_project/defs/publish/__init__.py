@@ -1,0 +1,1 @@
+"""Push for readers: the published mart, exports, the page."""

@@ -1,0 +1,1 @@
+"""Score: staging, entities, daily facts, measures, scoring, marts."""

@@ -1,0 +1,3 @@
+{# Scores and weights are summed as decimals: their sum does not depend on the order of the additions, so a day computed
+   alone and the same day within a year come out the same to the last byte. Twelve places are far below the 1e-9 we compare at. #}
+{% macro as_points(number) %}cast({{ number }} as decimal(18, 12)){% endmacro %}

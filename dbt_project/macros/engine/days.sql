@@ -1,0 +1,18 @@
+{# A day plus n days, as a date. Engines return a timestamp from their own date arithmetic. #}
+{% macro add_days(day, n) %}{{ return(adapter.dispatch('add_days')(day, n)) }}{% endmacro %}
+{% macro default__add_days(day, n) %}(({{ day }}) + ({{ n }})){% endmacro %}
+{% macro spark__add_days(day, n) %}date_add({{ day }}, {{ n }}){% endmacro %}
+
+{# Whole days from `earlier` to `later`. #}
+{% macro days_from(earlier, later) %}{{ return(adapter.dispatch('days_from')(earlier, later)) }}{% endmacro %}
+{% macro default__days_from(earlier, later) %}(({{ later }}) - ({{ earlier }})){% endmacro %}
+{% macro spark__days_from(earlier, later) %}datediff({{ later }}, {{ earlier }}){% endmacro %}
+
+{# A table of one date column `day`, from the first to the last day, both included. #}
+{% macro days_table(first, last) %}{{ return(adapter.dispatch('days_table')(first, last)) }}{% endmacro %}
+{% macro default__days_table(first, last) %}
+select cast(unnest(generate_series({{ first }}, {{ last }}, interval 1 day)) as date) as day
+{% endmacro %}
+{% macro spark__days_table(first, last) %}
+select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
+{% endmacro %}

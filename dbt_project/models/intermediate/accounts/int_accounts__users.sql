@@ -1,0 +1,6 @@
+-- grain: user
+select
+    user_id,
+    account_id,
+    source
+from {{ ref('stg_files__users') }}

@@ -1,0 +1,11 @@
+-- grain: engagement event
+with reached as (
+    {{ reach_account(ref('stg_files__engagement_events')) }}
+)
+
+select
+    reached.* exclude (account_ref, file_id, line),
+    known.account_id is not null as is_account_known
+from reached
+left join {{ ref('int_accounts__known') }} as known
+    on reached.account_id = known.account_id

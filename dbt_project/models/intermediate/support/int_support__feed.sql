@@ -1,0 +1,12 @@
+-- grain: day of the run; the newest ticket known by its end, whoever's it is
+{{ config(materialized='table') }}
+with arrived as (
+    select
+        greatest(known_day, {{ from_day() }}) as day,
+        max(cast(created_at as date)) as newest
+    from {{ ref('int_support__tickets') }}
+    where known_day <= {{ to_day() }}
+    group by 1
+)
+
+{{ feed_days('arrived') }}

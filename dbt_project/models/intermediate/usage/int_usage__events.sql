@@ -1,0 +1,51 @@
+-- grain: usage event that became known on one of the run's fact days; repeats and strangers are marked, not dropped
+{{ config(materialized='table') }}
+with events as (
+    select * from {{ ref('stg_files__usage_events') }}
+),
+
+arrived as (
+    select * from events
+    where
+        known_at >= {{ run_day('facts_from_day') }}
+        and known_at < {{ add_days(run_day('facts_to_day'), 1) }}
+        and {{ is_fact_day('known_day') }}
+),
+
+reached as (
+    {{ reach_account('arrived') }}
+),
+
+-- Every copy of an event that arrived, whenever it came: only the first ever known counts.
+copies as (
+    select
+        event_id,
+        file_id,
+        line,
+        row_number() over (partition by event_id order by known_at, file_id, line) as copy
+    from events
+    where event_id in (select event_id from arrived where event_id is not null)
+),
+
+marked as (
+    select
+        reached.account_id,
+        reached.user_id,
+        reached.event_name,
+        cast(reached.occurred_at as date) as event_day,
+        reached.known_day,
+        coalesce(reached.quantity, 1) as quantity,
+        coalesce(reached.duration_seconds, 0) as duration_seconds,
+        coalesce(copies.copy, 1) > 1 as is_repeat,
+        known.account_id is not null as is_account_known,
+        cast(reached.occurred_at as date) < subscriptions.started_on as is_before_subscription
+    from reached
+    left join copies
+        on reached.event_id = copies.event_id and reached.file_id = copies.file_id and reached.line = copies.line
+    left join {{ ref('int_accounts__known') }} as known
+        on reached.account_id = known.account_id
+    left join {{ ref('int_billing__subscription_accounts') }} as subscriptions
+        on reached.subscription_id = subscriptions.subscription_id
+)
+
+select * from marked

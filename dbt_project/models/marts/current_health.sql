@@ -1,0 +1,111 @@
+-- grain: account scored on the newest day, lens overall
+with newest as (
+    select max(day) as day
+    from {{ ref('fct_health_scores') }}
+),
+
+scores as (
+    select scores.*
+    from {{ ref('fct_health_scores') }} as scores
+    inner join newest
+        on scores.day = newest.day
+    inner join {{ source('raw_config', 'scorecards') }} as scorecards
+        on scores.scorecard_hash = scorecards.scorecard_hash
+    where scores.lens = 'overall' and scores.scorecard_status = 'active' and scorecards.is_current
+),
+
+top_bands as (
+    select
+        scorecard_hash,
+        max(lower_score) as healthy_from
+    from {{ source('raw_config', 'scorecard_bands') }}
+    group by scorecard_hash
+),
+
+measures as (
+    select
+        measures.account_id,
+        measures.points_lost,
+        measures.contribution,
+        measures.measure_score >= top_bands.healthy_from as is_healthy,
+        {{ in_words('measures.measure', 'measures.value') }} as sentence,
+        row_number() over (
+            partition by measures.account_id, measures.measure_score >= top_bands.healthy_from
+            order by measures.points_lost desc, measures.measure
+        ) as place_down,
+        row_number() over (
+            partition by measures.account_id, measures.measure_score >= top_bands.healthy_from
+            order by measures.contribution desc, measures.measure
+        ) as place_up
+    from {{ ref('fct_measure_scores') }} as measures
+    inner join top_bands
+        on measures.scorecard_hash = top_bands.scorecard_hash
+    inner join scores
+        on
+            measures.account_id = scores.account_id
+            and measures.day = scores.day
+            and measures.scorecard_hash = scores.scorecard_hash
+    where measures.measure_score is not null
+),
+
+drivers as (
+    select
+        account_id,
+        string_agg(
+            sentence || ' (' || cast(cast(-points_lost as decimal(18, 1)) as varchar) || ')', '; ' order by place_down
+        ) filter (where not is_healthy and place_down <= 3 and points_lost >= 0.05) as drivers_down,
+        string_agg(
+            sentence || ' (+' || cast(cast(contribution as decimal(18, 1)) as varchar) || ')', '; ' order by place_up
+        ) filter (where is_healthy and place_up <= 3 and contribution >= 0.05) as drivers_up
+    from measures
+    group by account_id
+),
+
+breaches as (
+    select
+        account_id,
+        cast(count(*) as integer) as open_breaches
+    from {{ ref('fct_breaches') }}
+    where is_open
+    group by account_id
+),
+
+final as (
+    select
+        scores.account_id,
+        accounts.account_name,
+        scores.day,
+        scores.score,
+        scores.raw_score,
+        scores.band,
+        scores.status,
+        scores.coverage,
+        scores.score_low,
+        scores.score_high,
+        scores.trend_7d,
+        scores.trend_30d,
+        scores.trend_90d,
+        accounts.segment,
+        accounts.plan,
+        accounts.lifecycle_stage,
+        accounts.owner,
+        scores.arr,
+        accounts.renewal_on,
+        cast({{ days_from('scores.day', 'accounts.renewal_on') }} as integer) as days_to_renewal,
+        drivers.drivers_down,
+        drivers.drivers_up,
+        scores.adjustment,
+        coalesce(breaches.open_breaches, 0) as open_breaches,
+        scores.scorecard_id,
+        scores.scorecard_version,
+        scores.scorecard_hash
+    from scores
+    inner join {{ ref('dim_accounts') }} as accounts
+        on scores.account_id = accounts.account_id
+    left join drivers
+        on scores.account_id = drivers.account_id
+    left join breaches
+        on scores.account_id = breaches.account_id
+)
+
+select * from final

@@ -1,0 +1,104 @@
+-- grain: account, day and scorecard version
+{%- set trends = [7, 30, 90] %}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    replaces='trend_days',
+    on_schema_change='fail',
+) }}
+with scored as (
+    select * from {{ ref('int_health_scores') }}
+),
+
+-- Days after the run's own were compared with days that may just have changed: their trends are made anew.
+kept as (
+    {% if is_incremental() %}
+    select * from {{ this }}
+    where
+        day between {{ add_days(from_day(), -90) }} and {{ add_days(to_day(), 90) }}
+        and not (day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }})
+    {% else %}
+    select *
+    from scored
+    where false
+    {% endif %}
+),
+
+{% set columns = [
+    'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment', 'arr',
+    'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
+    'measures_present', 'measures_expected',
+] %}
+united as (
+    select {{ columns | join(', ') }}
+    from scored
+    union all
+    select {{ columns | join(', ') }}
+    from kept
+),
+
+-- Where a day was scored under several versions, one in force is compared with before one that is not.
+comparable as (
+    select
+        united.account_id,
+        united.day,
+        united.scorecard_id,
+        united.score
+    from united
+    left join {{ source('raw_config', 'scorecards') }} as scorecards
+        on united.scorecard_hash = scorecards.scorecard_hash
+    qualify
+        row_number() over (
+            partition by united.account_id, united.day, united.scorecard_id
+            order by coalesce(scorecards.is_current, false) desc, united.scorecard_hash
+        ) = 1
+),
+
+compared as (
+    select
+        united.*
+        {%- for days in trends %},
+        united.score - before_{{ days }}.score as trend_{{ days }}d
+        {%- endfor %}
+    from united
+    {%- for days in trends %}
+    left join comparable as before_{{ days }}
+        on
+            united.account_id = before_{{ days }}.account_id
+            and united.scorecard_id = before_{{ days }}.scorecard_id
+            and {{ add_days('united.day', -days) }} = before_{{ days }}.day
+    {%- endfor %}
+),
+
+final as (
+    select
+        account_id,
+        day,
+        lens,
+        scorecard_id,
+        scorecard_version,
+        scorecard_hash,
+        scorecard_status,
+        segment,
+        cast(arr as decimal(18, 4)) as arr,
+        raw_score,
+        score,
+        band,
+        status,
+        coverage,
+        score_low,
+        score_high,
+        trend_7d,
+        trend_30d,
+        trend_90d,
+        peer_percentile,
+        adjustment,
+        measures_present,
+        measures_expected
+    from compared
+    where
+        day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }}
+        or day > {{ to_day() }}
+)
+
+select * from final

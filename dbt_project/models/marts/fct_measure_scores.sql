@@ -1,0 +1,24 @@
+-- grain: account, day, scorecard version and measure
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    replaces='run_days',
+    on_schema_change='fail',
+) }}
+select
+    account_id,
+    day,
+    lens,
+    scorecard_id,
+    scorecard_hash,
+    measure,
+    measure_group,
+    value,
+    sample_size,
+    observed_at,
+    measure_score,
+    weight_in_force,
+    contribution,
+    points_lost,
+    missing_reason
+from {{ ref('int_contributions') }}

@@ -1,0 +1,62 @@
+-- grain: account, day of the run and scorecard version; the score after exceptions and overrides, and its band
+with adjusted as (
+    select
+        raw_scores.*,
+        adjustments.adjustment,
+        case
+            when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor then null
+            when adjustments.forced is not null then adjustments.forced
+            else least(
+                greatest(raw_scores.raw_score, coalesce(adjustments.floor, 0)), coalesce(adjustments.cap, 100)
+            )
+        end as score
+    from {{ ref('int_raw_scores') }} as raw_scores
+    left join {{ ref('int_adjustments') }} as adjustments
+        on
+            raw_scores.account_id = adjustments.account_id
+            and raw_scores.day = adjustments.day
+            and raw_scores.scorecard_hash = adjustments.scorecard_hash
+),
+
+banded as (
+    select
+        adjusted.*,
+        coalesce(bands.band, 'insufficient_data') as band,
+        count(adjusted.score) over peers as peers,
+        rank() over (peers order by adjusted.score) - 1 as peers_below
+    from adjusted
+    left join {{ source('raw_config', 'scorecard_bands') }} as bands
+        on
+            adjusted.scorecard_hash = bands.scorecard_hash
+            and adjusted.score >= bands.lower_score
+            and (adjusted.score < bands.upper_score or bands.upper_score = 100)
+    window peers as (partition by adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.score is null)
+),
+
+final as (
+    select
+        account_id,
+        day,
+        lens,
+        scorecard_id,
+        scorecard_version,
+        scorecard_hash,
+        scorecard_status,
+        segment,
+        arr,
+        raw_score,
+        score,
+        band,
+        case when score is null then 'insufficient_data' else 'scored' end as status,
+        coverage,
+        score_low,
+        score_high,
+        -- A percentile among fewer than 30 says little: it ranks, it does not judge.
+        case when score is not null and peers >= 30 then 100 * peers_below / (peers - 1) end as peer_percentile,
+        case when score is not null then adjustment end as adjustment,
+        measures_present,
+        measures_expected
+    from banded
+)
+
+select * from final

@@ -1,0 +1,61 @@
+-- grain: account, day of the run and scorecard version; the score before exceptions, its coverage and bounds
+with added as (
+    select
+        account_id,
+        day,
+        scorecard_hash,
+        sum(group_weight) as weight_expected,
+        sum(case when group_score is not null then group_weight end) as weight_present,
+        sum(group_weight * group_score) as weighted_score,
+        sum(group_weight * group_low) as weighted_low,
+        sum(group_weight * group_high) as weighted_high,
+        sum(group_weight * coverage) as weighted_coverage,
+        min(group_score) as lowest,
+        max(group_score) as highest,
+        min(group_low) as lowest_low,
+        max(group_low) as highest_low,
+        min(group_high) as lowest_high,
+        max(group_high) as highest_high,
+        min(case when group_score is not null then {{ ranked('group_score', 'position') }} end) as lowest_at,
+        min(case when group_score is not null then {{ ranked('-group_score', 'position') }} end) as highest_at,
+        sum(measures_present) as measures_present,
+        sum(measures_expected) as measures_expected
+    from {{ ref('int_group_scores') }}
+    group by account_id, day, scorecard_hash
+),
+
+final as (
+    select
+        applied.*,
+        added.weight_present,
+        case applied.roll_up
+            when 'lowest' then added.lowest_at.place
+            when 'highest' then added.highest_at.place
+        end as chosen_position,
+        cast(added.weighted_coverage as double) / cast(added.weight_expected as double) as coverage,
+        case applied.roll_up
+            when 'lowest' then cast(added.lowest as double)
+            when 'highest' then cast(added.highest as double)
+            else cast(added.weighted_score as double) / cast(added.weight_present as double)
+        end as raw_score,
+        case applied.roll_up
+            when 'lowest' then cast(added.lowest_low as double)
+            when 'highest' then cast(added.highest_low as double)
+            else cast(added.weighted_low as double) / cast(added.weight_expected as double)
+        end as score_low,
+        case applied.roll_up
+            when 'lowest' then cast(added.lowest_high as double)
+            when 'highest' then cast(added.highest_high as double)
+            else cast(added.weighted_high as double) / cast(added.weight_expected as double)
+        end as score_high,
+        cast(added.measures_present as integer) as measures_present,
+        cast(added.measures_expected as integer) as measures_expected
+    from {{ ref('int_scorecards_applied') }} as applied
+    inner join added
+        on
+            applied.account_id = added.account_id
+            and applied.day = added.day
+            and applied.scorecard_hash = added.scorecard_hash
+)
+
+select * from final

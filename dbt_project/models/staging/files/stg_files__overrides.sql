@@ -1,0 +1,32 @@
+-- grain: override, as the files connector gave it
+with rows_received as (
+    select * from {{ source('raw_files', 'overrides') }}
+),
+
+renamed as (
+    select
+        'files' as source,
+        override_id,
+        account_id,
+        kind,
+        score,
+        reason,
+        author,
+        evidence,
+        starts_on,
+        expires_on,
+        known_at,
+        cast(known_at as date) as known_day,
+        account_ref,
+        _file_id as file_id,
+        _line as line
+    from rows_received
+),
+
+deduplicated as (
+    select *
+    from renamed
+    qualify row_number() over (partition by override_id order by known_at, file_id, line) = 1
+)
+
+select * from deduplicated

@@ -1,0 +1,31 @@
+-- grain: response, as the files connector gave it
+with rows_received as (
+    select * from {{ source('raw_files', 'survey_responses') }}
+),
+
+renamed as (
+    select
+        'files' as source,
+        account_id,
+        subscription_id,
+        user_id,
+        response_id,
+        kind,
+        score,
+        scale,
+        responded_at,
+        known_at,
+        cast(known_at as date) as known_day,
+        account_ref,
+        _file_id as file_id,
+        _line as line
+    from rows_received
+),
+
+deduplicated as (
+    select *
+    from renamed
+    qualify row_number() over (partition by response_id order by known_at, file_id, line) = 1
+)
+
+select * from deduplicated

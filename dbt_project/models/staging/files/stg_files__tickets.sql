@@ -1,0 +1,39 @@
+-- grain: ticket, as the files connector gave it
+with rows_received as (
+    select * from {{ source('raw_files', 'tickets') }}
+),
+
+renamed as (
+    select
+        'files' as source,
+        account_id,
+        subscription_id,
+        user_id,
+        ticket_id,
+        severity,
+        status,
+        created_at,
+        first_replied_at,
+        first_response_minutes,
+        solved_at,
+        reopened_at,
+        handling_minutes,
+        is_escalated,
+        csat_rating,
+        csat_scale,
+        csat_at,
+        known_at,
+        cast(known_at as date) as known_day,
+        account_ref,
+        _file_id as file_id,
+        _line as line
+    from rows_received
+),
+
+deduplicated as (
+    select *
+    from renamed
+    qualify row_number() over (partition by ticket_id order by known_at, file_id, line) = 1
+)
+
+select * from deduplicated

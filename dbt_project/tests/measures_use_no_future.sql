@@ -1,0 +1,4 @@
+-- No measure rests on a fact newer than the day it is for.
+select *
+from {{ ref('int_measures') }}
+where observed_at > day
