@@ -1,0 +1,225 @@
+"""The `files` connector: CSV, JSON lines and Parquet into `raw_files.*`.
+
+    prepare(connection)
+    result = load_entity(connection, settings, "tickets", loaded_at)
+
+DuckDB reads the files; this program decides which are new, what a row must keep to, and where the faulty ones go. An
+entity is loaded in one transaction: all of its fresh files, or nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.connectors import ledger, quarantine
+from dagster_project.connectors.casts import Clocks
+from dagster_project.connectors.contract import through
+from dagster_project.connectors.ledger import Counts, Fresh, prepare
+from dagster_project.connectors.readers import Incoming, examine, json_keys
+from dagster_project.connectors.source_files import SourceFile, SourceFileError, find_files
+from dagster_project.connectors.staging import Stage, Staged, UnreadableAsIs
+from dagster_project.entities import ENTITIES, Entity
+from dagster_project.settings import FileEntity, Settings
+from dagster_project.warehouse import quoted
+
+__all__ = ["LoadResult", "SourceFileError", "load_entity", "prepare"]
+
+BATCH_BYTES = 256 * 1024 * 1024  # of files read by one statement; bounds the temporary table
+BATCH_FILES = 1_000
+_PACKED = 5  # a compressed file is taken for so many times its size
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one load did. Rows and reasons are of the files loaded now; rows_read is rows_accepted + rows_rejected.
+
+    `open_from` is the first day whose facts this load changed. `warnings` are sentences for a person.
+    """
+
+    files_found: int = 0
+    files_loaded: int = 0
+    files_unchanged: int = 0
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rows_rejected: int = 0
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    days_opened: int = 0
+    open_from: date | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Load:
+    """One attempt to load an entity's fresh files."""
+
+    con: duckdb.DuckDBPyConnection
+    entity: Entity
+    mapping: FileEntity
+    mapping_hash: str
+    stage: Stage
+    loaded_at: datetime
+    counts: dict[int, Counts] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str, loaded_at: datetime) -> LoadResult:
+    """Load the new and changed files of one entity; a changed file replaces its own rows, a vanished one keeps them.
+
+    `loaded_at` is stamped on every row and file. Call `prepare` first, and hold no transaction.
+    Raises SourceFileError, with nothing changed, when a file cannot be read at all, or accounts have no file.
+    """
+    source = settings.sources.files
+    if source is None or entity not in source.entities:
+        return LoadResult()
+    contract, mapping = ENTITIES[entity], source.entities[entity]
+    files = find_files(source, mapping)
+    if not files:
+        missing = f"no file matches {', '.join(mapping.files)} in {source.folder}"
+        if entity == "accounts":
+            raise SourceFileError(f"accounts: {missing}; correct `files:` or the folder: without accounts there is nobody to score")
+        return LoadResult(warnings=(missing,))
+    clocks = Clocks(settings.timezone, source.timezone or settings.timezone)
+    rules = ledger.mapping_hash(contract, mapping, clocks.company, clocks.source)
+    fresh = ledger.find_fresh(con, contract, files, rules)
+    unchanged = len(files) - len(fresh)
+    if not fresh:
+        return LoadResult(files_found=len(files), files_unchanged=unchanged)
+    scratch_home = settings.home if settings.home.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="files-", dir=scratch_home) as scratch:
+        stage = Stage(con, contract, mapping, clocks, Path(scratch))
+        work, opened, warnings = _attempt_until_read(con, stage, fresh, rules, loaded_at)
+    accepted = sum(count.accepted for count in work.counts.values())
+    rejected = sum(count.rejected for count in work.counts.values())
+    return LoadResult(
+        files_found=len(files),
+        files_loaded=len(fresh),
+        files_unchanged=unchanged,
+        rows_read=accepted + rejected,
+        rows_accepted=accepted,
+        rows_rejected=rejected,
+        rejected_by_reason=dict(sorted(work.reasons.items(), key=lambda item: (-item[1], item[0]))),
+        days_opened=opened[0],
+        open_from=opened[1],
+        warnings=warnings,
+    )
+
+
+def _attempt_until_read(
+    con: duckdb.DuckDBPyConnection, stage: Stage, fresh: Sequence[Fresh], rules: str, loaded_at: datetime
+) -> tuple[_Load, tuple[int, date | None], tuple[str, ...]]:
+    """Load in one transaction; where DuckDB gives up on CSV files, start over and sieve those."""
+    to_sieve: set[str] = set()
+    while True:
+        work = _Load(con, stage.entity, stage.mapping, rules, stage, loaded_at)
+        incoming = examine(con, fresh, stage.mapping, stage.scratch)
+        con.execute("begin")
+        try:
+            opened = _load_all(work, incoming, to_sieve)
+            _refuse_moving(fresh)
+            con.execute("commit")
+        except UnreadableAsIs as turn:
+            con.execute("rollback")
+            to_sieve |= turn.names
+            continue
+        except BaseException:
+            con.execute("rollback")
+            raise
+        finally:
+            stage.clear()
+        return work, opened, _warnings(work, incoming)
+
+
+def _load_all(work: _Load, incoming: Sequence[Incoming], to_sieve: set[str]) -> tuple[int, date | None]:
+    """Everything that happens inside the transaction; returns the number of days opened and the first."""
+    fresh = [one.fresh for one in incoming]
+    ledger.forget(work.con, work.entity, fresh)
+    replaced = [file.replaces for file in fresh if file.replaces is not None]
+    for batch in _batches(incoming):
+        staged = work.stage.read(batch, to_sieve)
+        if work.entity.name == "accounts":
+            quarantine.mark_repeated_accounts(work.con, work.entity, staged.lines, replaced)
+        _store(work, batch, staged)
+    opened = ledger.open_days(work.con, work.entity, fresh, work.loaded_at)
+    ledger.remove_rows(work.con, work.entity, fresh)
+    return opened
+
+
+def _batches(incoming: Sequence[Incoming]) -> Iterator[list[Incoming]]:
+    """Files of one shape together, up to a size; by name within a shape."""
+    shapes: dict[object, list[Incoming]] = {}
+    for one in incoming:
+        shapes.setdefault(one.shape, []).append(one)
+    for files in shapes.values():
+        batch: list[Incoming] = []
+        size = 0
+        for one in files:
+            weight = one.reading.size * (1 if one.reading.compression == "none" else _PACKED)
+            if batch and (size + weight > BATCH_BYTES or len(batch) >= BATCH_FILES):
+                yield batch
+                batch, size = [], 0
+            batch.append(one)
+            size += weight
+        yield batch
+
+
+def _store(work: _Load, batch: Sequence[Incoming], staged: Staged) -> None:
+    """Sound rows to the raw table, the others to quarantine, and the files to the ledger."""
+    con, entity = work.con, work.entity
+    columns = ", ".join(quoted(name) for name in entity.columns)
+    con.execute(
+        f"insert into {ledger.table(entity)} ({columns}, account_ref, _file, _file_id, _line, _loaded_at) "
+        f"select {columns}, $through::varchar, _file, _file_id, _line, $at::timestamp from {staged.lines} where _fault is null",
+        {"through": through(work.mapping), "at": work.loaded_at},
+    )
+    found = quarantine.set_rows_aside(con, entity, staged.lines, staged.columns, staged.reasons, work.loaded_at)
+    rows = con.execute(
+        "select path, count(*) filter (where _fault is null), count(_fault) "
+        "from files_read join files_staged on _path = path group by path"
+    ).fetchall()
+    staged_counts = {path: (accepted, faulty) for path, accepted, faulty in rows}
+    for one in batch:
+        if one.faults:
+            _add(found, quarantine.set_lines_aside(con, entity, one.name, one.faults, work.loaded_at))
+        accepted, faulty = staged_counts.get(one.path, (0, 0))
+        counts = Counts(accepted, faulty + len(one.faults))
+        work.counts[one.fresh.file_id] = counts
+        ledger.record(con, entity, one.fresh, work.mapping_hash, counts, work.loaded_at)
+    _add(work.reasons, found)
+
+
+def _add(total: dict[str, int], more: dict[str, int]) -> None:
+    for reason, count in more.items():
+        total[reason] = total.get(reason, 0) + count
+
+
+def _refuse_moving(fresh: Sequence[Fresh]) -> None:
+    """A file that was written to while it was read may have come in torn."""
+    for file in fresh:
+        now = _stat(file.file)
+        if now != (file.file.size, file.file.modified_ns):
+            raise SourceFileError(f"{file.file.name}: changed while it was being read; run again when it has been written")
+
+
+def _stat(file: SourceFile) -> tuple[int, int] | None:
+    try:
+        stat = file.path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _warnings(work: _Load, incoming: Sequence[Incoming]) -> tuple[str, ...]:
+    """What a person should look at although nothing broke."""
+    found = [f"{one.name}: holds no rows" for one in incoming if not work.counts[one.fresh.file_id].read]
+    lines = [one for one in incoming if one.reading.format == "jsonl"][:5]
+    keys = {key for one in lines for key in json_keys(one)}
+    for name, mapped in work.mapping.columns.items() if keys else ():
+        if mapped.column is not None and mapped.column not in keys:
+            found.append(f"{lines[0].name}: no key '{mapped.column}' in its first rows, so {name} is empty; keys found: {', '.join(sorted(keys))}")
+    return tuple(found)

@@ -1,0 +1,258 @@
+"""One reader a format: what a file offers (columns, types), and the SQL table function that reads many such files at once.
+
+Files that a reader cannot take as they are (another encoding, a name that DuckDB would read as a pattern) are copied or
+linked into a scratch folder first and read from there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.connectors.casts import Raw
+from dagster_project.connectors.csv_records import Header, LineFault, Runs, read_header, sieve
+from dagster_project.connectors.ledger import Fresh
+from dagster_project.connectors.source_files import (
+    SourceFile,
+    SourceFileError,
+    Survey,
+    physical_lines,
+    refuse_latin1,
+    survey,
+    transcode,
+    without_mark,
+)
+from dagster_project.connectors.sql_parameters import Parameters, literal
+from dagster_project.settings import FileEntity
+from dagster_project.warehouse import quoted
+
+_PATH = "filename = '_path', hive_partitioning = false"
+_DUCKDB_COMPRESSION = {"none": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
+_JSON_BLANKS = b" \t\r"
+_SAMPLE_LINES = 1_000
+
+
+@dataclass
+class Incoming:
+    """A fresh file on its way in. `reading` is what DuckDB reads: the file itself, or a copy of it."""
+
+    fresh: Fresh
+    reading: SourceFile
+    sources: dict[str, Raw] = field(default_factory=dict)
+    shape: Hashable = None  # files of one shape are read by one statement
+    survey: Survey | None = None
+    header: Header | None = None
+    runs: Runs = field(default_factory=Runs)
+    faults: list[LineFault] = field(default_factory=list)
+    is_sieved: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's path inside the source's folder."""
+        return self.fresh.file.name
+
+    @property
+    def path(self) -> str:
+        """What DuckDB reads, and gives back as `_path`."""
+        return str(self.reading.path)
+
+
+def mapped_columns(mapping: FileEntity) -> list[str]:
+    """The file's columns that the mapping uses, each once."""
+    return list(dict.fromkeys(mapped.column for mapped in mapping.columns.values() if mapped.column is not None))
+
+
+def examine(con: duckdb.DuckDBPyConnection, files: Sequence[Fresh], mapping: FileEntity, scratch: Path) -> list[Incoming]:
+    """Look at every file before any is loaded: damage, encoding, header, columns.
+
+    Raises SourceFileError for the first that cannot be read at all or lacks a mapped column.
+    """
+    incoming = []
+    for fresh in files:
+        one = Incoming(fresh, _readable(fresh, scratch))
+        if one.reading.format == "parquet":
+            _examine_parquet(con, one, mapping)
+        else:
+            _examine_text(one, mapping, scratch)
+        incoming.append(one)
+    return incoming
+
+
+def _readable(fresh: Fresh, scratch: Path) -> SourceFile:
+    """The file, or a link to it where DuckDB would take its name for a pattern."""
+    file = fresh.file
+    if not set(str(file.path)) & set("*?["):
+        return file
+    link = scratch / f"{fresh.file_id}.link"
+    link.symlink_to(file.path.resolve())
+    return SourceFile(link, file.name, file.format, file.compression, file.size, file.modified_ns)
+
+
+def _examine_text(one: Incoming, mapping: FileEntity, scratch: Path) -> None:
+    copy = scratch / f"{one.fresh.file_id}.text"
+    if mapping.encoding != "utf-8":
+        one.reading = transcode(one.reading, mapping.encoding, copy)
+    one.survey = survey(one.reading)
+    if not one.survey.is_utf8:
+        refuse_latin1(one.reading)
+    if one.reading.format == "csv":
+        delimiter = mapping.delimiter or ("\t" if ".tsv" in one.name.lower() else None)
+        header = read_header(one.reading, delimiter)
+        _require(one.name, "column", mapped_columns(mapping), header.names)
+        one.header = header
+        one.sources = {name: Raw(f"c{header.names.index(name)}") for name in mapped_columns(mapping)}
+        one.shape = ("csv", header.names, header.delimiter, one.reading.compression)
+        return
+    if one.survey.has_bom:
+        one.reading = without_mark(one.reading, copy)
+    keys = json_columns(mapping)
+    one.sources = {name: Raw(_json_value(name, keys)) for name in mapped_columns(mapping)}
+    one.shape = ("jsonl", one.reading.compression)
+
+
+def _examine_parquet(con: duckdb.DuckDBPyConnection, one: Incoming, mapping: FileEntity) -> None:
+    try:
+        rows = con.execute("describe select * from read_parquet(?, hive_partitioning = false)", [one.path]).fetchall()
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0]
+        raise SourceFileError(f"{one.name}: is a damaged Parquet file, or none at all ({first}); send it again") from error
+    types = {str(row[0]): str(row[1]) for row in rows}
+    _require(one.name, "column", mapped_columns(mapping), types)
+    one.sources = {name: Raw(quoted(name), types[name]) for name in mapped_columns(mapping)}
+    one.shape = ("parquet", tuple(types.items()))
+
+
+def _require(file: str, what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
+    """Raises SourceFileError that names every mapped column which the file does not have, or has twice."""
+    names = list(found)
+    problems = []
+    for name in wanted:
+        if name not in names:
+            close = difflib.get_close_matches(name.lower(), [one.lower() for one in names], n=1)
+            meant = next((one for one in names if close and one.lower() == close[0]), None)
+            problems.append(f"has no {what} '{name}'" + (f" (did you mean '{meant}'?)" if meant else ""))
+        elif names.count(name) > 1:
+            problems.append(f"has the {what} '{name}' twice, so it is not clear which one is meant")
+    if problems:
+        shown = ", ".join(name or "(no name)" for name in names[:60])
+        raise SourceFileError(f"{file}: {'; '.join(problems)}; {what}s found: {shown}; correct the mapping or the file")
+
+
+def table_function(batch: Sequence[Incoming], mapping: FileEntity, parameters: Parameters) -> str:
+    """The SQL that reads a batch of files of one shape, `_path` saying which file a row is from."""
+    reading = batch[0].reading
+    files = parameters.bind([one.path for one in batch])
+    if reading.format == "parquet":
+        return f"read_parquet({files}, {_PATH}, binary_as_string = true)"
+    compression = f"compression = {parameters.bind(_DUCKDB_COMPRESSION[reading.compression])}"
+    if reading.format == "jsonl":
+        columns = ", ".join(f"{literal(name)}: '{kind}'" for name, kind in json_columns(mapping).items())
+        return f"read_ndjson({files}, columns = {{{columns}}}, ignore_errors = true, {_PATH}, {compression})"
+    header = batch[0].header
+    assert header is not None
+    columns = ", ".join(f"'c{number}': 'varchar'" for number in range(len(header.names)))
+    nulls = f"nullstr = {parameters.bind(list(mapping.nulls))}, " if mapping.nulls else ""
+    return (
+        f"read_csv({files}, columns = {{{columns}}}, header = true, auto_detect = false, {nulls}"
+        f"delim = {parameters.bind(header.delimiter)}, quote = '\"', escape = '\"', {_PATH}, {compression}, "
+        "store_rejects = true, rejects_table = 'files_rejects', rejects_scan = 'files_rejects_scans')"
+    )
+
+
+def json_columns(mapping: FileEntity) -> dict[str, str]:
+    """The keys to read from JSON lines, with their types: text, and for `a.b` the whole of `a`."""
+    names = mapped_columns(mapping)
+    keys = dict.fromkeys(names, "varchar")
+    return keys | {name.split(".")[0]: "json" for name in names if "." in name}
+
+
+def _json_value(name: str, keys: dict[str, str]) -> str:
+    if keys[name] == "json":
+        return f"({quoted(name)} ->> '$')"
+    if "." not in name:
+        return quoted(name)
+    root, *parts = name.split(".")
+    path = "$" + "".join(f'."{part}"' for part in parts)
+    return f"coalesce({quoted(name)}, {quoted(root)} ->> {literal(path)})"
+
+
+def sieve_csv(one: Incoming, scratch: Path) -> None:
+    """Put a clean copy in the place of a CSV file; its broken lines are noted with it."""
+    assert one.survey is not None
+    assert one.header is not None
+    target = scratch / f"{one.fresh.file_id}.csv"
+    sieved = sieve(one.reading, one.header, target, one.survey.newline, check_utf8=not one.survey.is_utf8)
+    one.reading = SourceFile(target, one.name, "csv", "none", target.stat().st_size, one.reading.modified_ns)
+    one.runs, one.faults, one.is_sieved = sieved.runs, sieved.faults, True
+
+
+def must_be_sieved(one: Incoming) -> bool:
+    """Whether DuckDB would stumble over this CSV file, or count its lines wrongly, as the survey already shows."""
+    assert one.survey is not None
+    assert one.header is not None
+    return one.survey.newline == "mixed" or not one.survey.is_utf8 or one.header.starts_late
+
+
+def json_runs(one: Incoming, rows: int) -> Runs:
+    """Where the rows of a JSON lines file stand; the file is walked through only if it has blank lines."""
+    assert one.survey is not None
+    if rows == one.survey.lines:
+        return Runs([(0, 1)], rows)
+    runs = Runs()
+    for number, line in enumerate(physical_lines(one.reading), start=1):
+        if line.strip(_JSON_BLANKS):
+            runs.add(number)
+    return runs
+
+
+def explain_json_lines(one: Incoming, wanted: set[int]) -> dict[int, str | None]:
+    """Why these lines gave no value: the reason, or None where the line is a fine object without a single mapped key."""
+    reasons: dict[int, str | None] = {}
+    for number, line in enumerate(physical_lines(one.reading), start=1):
+        if number in wanted:
+            reasons[number] = _why_no_object(line)
+    return reasons
+
+
+def _why_no_object(line: bytes) -> str | None:
+    try:
+        content = json.loads(line.decode())
+    except UnicodeDecodeError:
+        return "has characters that are not UTF-8"
+    except (ValueError, RecursionError):
+        return "is not valid JSON"
+    return None if isinstance(content, dict) else "is not a JSON object"
+
+
+def json_keys(one: Incoming) -> list[str]:
+    """The keys of a JSON lines file's first thousand lines, nested ones as `a.b`, in order of appearance."""
+    keys: dict[str, None] = {}
+    for number, line in enumerate(physical_lines(one.reading)):
+        if number >= _SAMPLE_LINES:
+            break
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            keys.update(_keys(content, ""))
+    return list(keys)
+
+
+def _keys(content: dict[str, object], prefix: str) -> dict[str, None]:
+    found: dict[str, None] = {}
+    for key, value in content.items():
+        found[prefix + key] = None
+        if isinstance(value, dict):
+            found.update(_keys(value, f"{prefix}{key}."))
+    return found
+
+
+def refuse_missing_keys(one: Incoming, names: Iterable[str]) -> None:
+    """Raises SourceFileError when one of these keys stands in no line of a JSON lines file."""
+    _require(one.name, "key", names, json_keys(one))

@@ -1,0 +1,242 @@
+"""A batch of files on its way into a raw table: read and checked into a temporary table, then numbered by line.
+
+DuckDB keeps the order of the files' rows, so a row's place in the temporary table tells its place in its file, and `Runs`
+tell the line. That costs nothing while reading, where counting rows would make DuckDB read with one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.connectors.casts import Clocks
+from dagster_project.connectors.contract import UNREADABLE, Plan, plan_rows
+from dagster_project.connectors.csv_records import Runs
+from dagster_project.connectors.readers import (
+    Incoming,
+    explain_json_lines,
+    json_runs,
+    must_be_sieved,
+    refuse_missing_keys,
+    sieve_csv,
+    table_function,
+)
+from dagster_project.connectors.source_files import SourceFileError
+from dagster_project.entities import Entity
+from dagster_project.settings import FileEntity
+
+_TABLES = ("files_staged", "files_read", "files_runs", "files_days", "files_rejects", "files_rejects_scans")
+_READ_ERRORS = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException)
+
+# The staged rows with their file and line; `files_runs` has one entry for each stretch of unbroken lines.
+LINES = """(
+    select staged.*, staged.rowid as _row, files_read.name as _file, files_read.file_id as _file_id,
+        files_runs.first_line + (staged.rowid - files_read.first_row - files_runs.first_row) as _line
+    from files_staged as staged
+    join files_read on files_read.path = staged._path
+    asof join files_runs
+        on files_runs.file_id = files_read.file_id and files_runs.first_row <= staged.rowid - files_read.first_row
+)"""
+# The same where every file is one unbroken stretch, which is the common case and much quicker.
+UNBROKEN_LINES = """(
+    select staged.*, staged.rowid as _row, files_read.name as _file, files_read.file_id as _file_id,
+        files_read.first_line + (staged.rowid - files_read.first_row) as _line
+    from files_staged as staged
+    join files_read on files_read.path = staged._path
+)"""
+
+
+class UnreadableAsIs(Exception):  # noqa: N818 (a turn of events, not a fault of the program)
+    """DuckDB gave up on a batch of CSV files; they have to be sieved."""
+
+    def __init__(self, names: set[str], reason: str) -> None:
+        self.names = names
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staged batch: the SQL of its rows with their lines, and what the fault numbers mean."""
+
+    lines: str
+    columns: list[str]
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Reads batches of one entity's files. The temporary tables belong to the connection; `clear` drops them."""
+
+    con: duckdb.DuckDBPyConnection
+    entity: Entity
+    mapping: FileEntity
+    clocks: Clocks
+    scratch: Path
+
+    def clear(self) -> None:
+        """Drop the temporary tables, whether or not they are there."""
+        for name in _TABLES:
+            self.con.execute(f"drop table if exists temp.{name}")
+
+    def read(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Staged:
+        """Read a batch of files of one shape. Files named in `to_sieve` are not given to DuckDB as they stand.
+
+        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when CSV files should be sieved instead.
+        """
+        self.clear()
+        if batch[0].reading.format == "csv":
+            plan = self._read_csv(batch, to_sieve)
+        else:
+            plan = self._fill(batch, is_first=True)
+        positions = self._positions()
+        if batch[0].reading.format != "csv":
+            self._find_runs(batch, positions)
+        lines = self._number_lines(batch, positions)
+        if batch[0].reading.format == "jsonl":
+            self._explain_unreadable(batch, lines, plan)
+            self._refuse_missing_keys(batch, lines, plan)
+        return Staged(lines, plan.columns(), plan.reasons())
+
+    def _fill(self, batch: Sequence[Incoming], is_first: bool) -> Plan:
+        """Read files into the temporary table."""
+        file_format = batch[0].reading.format
+        plan = plan_rows(self.entity, self.mapping, batch[0].sources, self.clocks, nulls_are_read=file_format == "csv")
+        source = table_function(batch, self.mapping, plan.parameters)
+        select = plan.select(source, note_unreadable=file_format == "jsonl")
+        head = "create temp table files_staged as" if is_first else "insert into files_staged"
+        try:
+            self.con.execute(f"{head} {select}", plan.parameters.values)
+        except _READ_ERRORS as error:
+            raise self._unreadable(batch, error) from error
+        return plan
+
+    def _unreadable(self, batch: Sequence[Incoming], error: duckdb.Error) -> Exception:
+        reason = str(error).splitlines()[0]
+        if batch[0].reading.format == "csv" and not batch[0].is_sieved:
+            return UnreadableAsIs({one.name for one in batch}, reason)
+        guilty = [one.name for one in batch if one.path in str(error)] or [one.name for one in batch[:3]]
+        return SourceFileError(f"{', '.join(guilty)}: cannot be read ({reason}); send the file again")
+
+    def _read_csv(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Plan:
+        """Regular files go straight in; those that turn out otherwise are taken out again and sieved."""
+        direct = [one for one in batch if one.name not in to_sieve and not must_be_sieved(one)]
+        irregular = [one for one in batch if one not in direct]
+        plan = self._fill(direct, is_first=True) if direct else None
+        if plan is not None:
+            rows = {path: count for path, (count, _) in self._positions().items()}
+            rejected = self._paths_with_rejects()
+            found = [one for one in direct if one.path in rejected or not _is_regular(one, rows.get(one.path, 0))]
+            self.con.execute("delete from files_staged where _path in (select unnest($1::varchar[]))", [[one.path for one in found]])
+            irregular += found
+        for one in irregular:
+            sieve_csv(one, self.scratch)
+        if irregular:
+            plan = self._fill(irregular, is_first=plan is None)
+            self._check_sieved(irregular)
+        assert plan is not None
+        return plan
+
+    def _check_sieved(self, batch: Sequence[Incoming]) -> None:
+        rows = {path: count for path, (count, _) in self._positions().items()}
+        rejected = self._paths_with_rejects()
+        for one in batch:
+            if one.path in rejected or rows.get(one.path, 0) != one.runs.count:
+                raise SourceFileError(
+                    f"{one.name}: its rows cannot be told apart with certainty; check its quotes and that the delimiter is "
+                    "the one in the config"
+                )
+
+    def _paths_with_rejects(self) -> set[str]:
+        found = self.con.execute(
+            "select distinct file_path from files_rejects join files_rejects_scans using (scan_id, file_id)"
+        ).fetchall()
+        return {path for (path,) in found}
+
+    def _positions(self) -> dict[str, tuple[int, int]]:
+        """Rows and first place in the temporary table, by path."""
+        found = self.con.execute(
+            "select _path, count(*), min(rowid), max(rowid) from files_staged group by _path"
+        ).fetchall()
+        for path, count, first, last in found:
+            if last - first + 1 != count:  # DuckDB promises the order; lines would be wrong without it
+                raise SourceFileError(f"{path}: its rows came out of order; set preserve_insertion_order = true in DuckDB")
+        return {path: (int(count), int(first)) for path, count, first, _ in found}
+
+    def _find_runs(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> None:
+        for one in batch:
+            rows = positions.get(one.path, (0, 0))[0]
+            one.runs = json_runs(one, rows) if one.reading.format == "jsonl" else Runs([(0, 1)], rows)
+            if one.runs.count != rows:
+                raise SourceFileError(f"{one.name}: DuckDB finds {rows} rows where {one.runs.count} lines stand; send it again")
+
+    def _number_lines(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> str:
+        """Fill the tables that tell a row's line; returns the SQL that uses them."""
+        for one in batch:
+            if one.header is not None and not one.is_sieved:
+                one.runs = Runs([(0, one.header.lines + 1)], positions.get(one.path, (0, 0))[0])
+        starts = [(one.fresh.file_id, row, line) for one in batch for row, line in one.runs.starts]
+        self.con.execute(
+            "create temp table files_read as select unnest($ids::bigint[]) as file_id, unnest($names::varchar[]) as name, "
+            "unnest($paths::varchar[]) as path, unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
+            {
+                "ids": [one.fresh.file_id for one in batch],
+                "names": [one.name for one in batch],
+                "paths": [one.path for one in batch],
+                "rows": [positions.get(one.path, (0, 0))[1] for one in batch],
+                "lines": [one.runs.starts[0][1] if one.runs.starts else 1 for one in batch],
+            },
+        )
+        self.con.execute(
+            "create temp table files_runs as select unnest($ids::bigint[]) as file_id, unnest($rows::bigint[]) as first_row, "
+            "unnest($lines::bigint[]) as first_line",
+            {"ids": [start[0] for start in starts], "rows": [start[1] for start in starts], "lines": [start[2] for start in starts]},
+        )
+        return UNBROKEN_LINES if all(len(one.runs.starts) <= 1 for one in batch) else LINES
+
+    def _explain_unreadable(self, batch: Sequence[Incoming], lines: str, plan: Plan) -> None:
+        """Give each JSON line without a single value its own reason: no JSON, no object, or an object that says nothing."""
+        missing = next((number for number, check in enumerate(plan.checks, start=1) if check.reason == "is missing"), None)
+        for one in batch:
+            found = self.con.execute(
+                f"select _row, _line from {lines} where _fault = {UNREADABLE} and _path = $1", [one.path]
+            ).fetchall()
+            if not found:
+                continue
+            reasons = explain_json_lines(one, {line for _, line in found})
+            if len(found) == one.runs.count and all(reasons.values()):
+                first = found[0][1]
+                raise SourceFileError(
+                    f"{one.name}: no line of it is a JSON object (line {first} {reasons[first]}); JSON lines hold one object "
+                    "a line; correct the file or set `format:` of the entity"
+                )
+            self.con.execute(
+                "update files_staged set _reason = explained.reason, "
+                f"_fault = case when explained.reason is null then $missing::integer else {UNREADABLE} end "
+                "from (select unnest($rows::bigint[]) as place, unnest($reasons::varchar[]) as reason) as explained "
+                "where files_staged.rowid = explained.place",
+                {"missing": missing, "rows": [row for row, _ in found], "reasons": [reasons[line] for _, line in found]},
+            )
+
+    def _refuse_missing_keys(self, batch: Sequence[Incoming], lines: str, plan: Plan) -> None:
+        """A required key that no row of a file has is a mistake in the mapping, not a fault of the rows."""
+        for number, check in enumerate(plan.checks, start=1):
+            key = self.mapping.columns[check.column].column
+            if check.reason != "is missing" or key is None:
+                continue
+            paths = self.con.execute(
+                f"select _path from files_staged group by _path having bool_and(coalesce(_fault in ({UNREADABLE}, {number}), false))"
+            ).fetchall()
+            for one in batch:
+                if (one.path,) in paths:
+                    refuse_missing_keys(one, [key])
+
+
+def _is_regular(one: Incoming, rows: int) -> bool:
+    """Whether every row of a CSV file stands on one line of its own, without blank lines between."""
+    assert one.survey is not None
+    assert one.header is not None
+    return rows + one.header.lines == max(one.survey.lines, one.header.lines)
