@@ -1,8 +1,8 @@
 """How a source's value becomes a value of the contract's type: one SQL expression for each pair of types.
 
-An expression gives NULL where the value does not fit; the contract's checks then say so. What text is a number or a time
-is decided here by pattern and not by DuckDB's own casts, which read 12.5 as the whole number 13, drop the offset of a
-time without a word, and differ between DuckDB's versions.
+An expression gives NULL where the value does not fit; the contract's checks then say so. What text is a number or a
+time is decided here by pattern and not by DuckDB's own casts, which read 12.5 as the whole number 13, drop the offset
+of a time without a word, and differ between DuckDB's versions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Raw:
             return "instant" if "TIME ZONE" in self.type else "timestamp"
         if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER", self.type):
             return "integer"
-        return {"VARCHAR": "text", "FLOAT": "float", "DOUBLE": "float", "BOOLEAN": "boolean", "DATE": "date"}.get(self.type, "other")
+        return {"VARCHAR": "text", "FLOAT": "float", "DOUBLE": "float", "BOOLEAN": "boolean", "DATE": "date"}.get(
+            self.type, "other"
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def as_text(raw: Raw) -> str:
     return f"cast({r} as varchar)"
 
 
-def typed(kind: ColumnType, raw: Raw, clocks: Clocks, parameters: Parameters, pattern: str | None, scale: float | None) -> str:
+def typed(
+    kind: ColumnType, raw: Raw, clocks: Clocks, parameters: Parameters, *, pattern: str | None, scale: float | None
+) -> str:
     """SQL that gives the value in the contract's type, or NULL when it does not fit.
 
     `pattern` is a strptime format for text; `scale` multiplies a number (whole numbers are rounded after it).
@@ -102,7 +106,8 @@ def _number(kind: ColumnType, raw: Raw, scale: str | None) -> str:
         product = f"try_cast({number} as double) * {scale}::double"
         return f"try_cast({f'round({product})' if kind == 'integer' else product} as {target})"
     if raw.family == "text":
-        return f"case when regexp_full_match({r}, '{_WHOLE if kind == 'integer' else _NUMBER}') then try_cast({r} as {target}) end"
+        shape = _WHOLE if kind == "integer" else _NUMBER
+        return f"case when regexp_full_match({r}, '{shape}') then try_cast({r} as {target}) end"
     if kind == "integer" and raw.family in ("float", "decimal"):
         return f"case when {r} = trunc({r}) then try_cast({r} as {target}) end"
     return f"try_cast({r} as {target})"

@@ -13,6 +13,7 @@ from dagster_project.warehouse import quoted
 FIRST_DAY, LAST_DAY = "1970-01-01", "2200-01-01"  # a date outside them is a slip of the pen or a stand-in for "none"
 UNKNOWN_SINCE = "1970-01-01"  # of a fact without any date: it was always known
 MAX_VALUE = 80  # characters of a value that go to quarantine
+MISSING = "is missing"
 UNREADABLE = -1  # no value of the row could be read; a JSON line that is no object looks like that
 
 _NOT_A = {"integer": "not a whole number", "decimal": "not a number", "boolean": "not true or false"}
@@ -30,64 +31,76 @@ class Check:
 
 @dataclass
 class Plan:
-    """How the rows of one read become rows of the entity: SQL parts, their parameters, and the checks in order.
+    """How the rows of one read become rows of the entity: SQL, its parameters, and the checks in order.
 
-    `_fault` of a staged row is the number of the first check it fails, from 1, or NULL.
+    `sources` gives each mapped column of the file; `nulls` are the texts that mean nothing, where the reader has not
+    seen to them. `_fault` of a staged row is the number of the first check it fails, from 1, or NULL.
     """
 
-    raws: list[str] = field(default_factory=list)
-    typed: list[str] = field(default_factory=list)
-    finals: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)  # raw columns that come from the file
-    checks: list[Check] = field(default_factory=list)
-    shown: dict[str, str] = field(default_factory=dict)  # column -> its value as text, where it may be shown
+    entity: Entity
+    mapping: FileEntity
+    sources: dict[str, Raw]
+    clocks: Clocks
+    nulls: tuple[str, ...]
     parameters: Parameters = field(default_factory=Parameters)
+    checks: list[Check] = field(default_factory=list)
+    _raws: list[str] = field(default_factory=list)
+    _typed: list[str] = field(default_factory=list)
+    _finals: list[str] = field(default_factory=list)
+    _read: list[str] = field(default_factory=list)  # raw values that come from the file
+    _shown: dict[str, str] = field(default_factory=dict)  # column -> its value as text, where it may be shown
 
-    def select(self, source: str, note_unreadable: bool) -> str:
+    def __post_init__(self) -> None:
+        for number, (name, column) in enumerate(self.entity.columns.items()):
+            mapped = self.mapping.columns.get(name)
+            self._add_value(number, column, mapped)
+            value = _known_at(self.entity, f"t{number}") if name == "known_at" else f"t{number}"
+            self._finals.append(f"{value} as {quoted(name)}")
+            if mapped is None or mapped.through is not None:
+                continue
+            is_needed = column.required or _is_way_to_account(self.entity, self.mapping, name)
+            self.checks += _checks(name, column, number, is_needed=is_needed, pattern=mapped.format)
+            if not column.personal:
+                self._shown[name] = f"cast(r{number} as varchar)"
+            if mapped.column is not None:
+                self._read.append(f"r{number}")
+
+    def _add_value(self, number: int, column: Column, mapped: ColumnMapping | None) -> None:
+        """Add a column's value as the source gives it (r1, r2 ...) and as the contract wants it (t1, t2 ...)."""
+        raw = Raw("null")
+        if mapped is not None and mapped.value is not None:
+            raw = Raw(f"cast({self.parameters.bind(mapped.value)} as varchar)")
+        elif mapped is not None and mapped.column is not None:
+            raw = _without_nulls(self.sources[mapped.column], self.nulls, self.parameters)
+            raw = _recoded(raw, mapped.values, self.parameters)
+        self._raws.append(f"{raw.sql} as r{number}")
+        value = f"cast(null as {SQL_TYPES[column.type]})"
+        if mapped is not None and mapped.through is None:
+            read = Raw(f"r{number}", raw.type)
+            value = typed(column.type, read, self.clocks, self.parameters, pattern=mapped.format, scale=mapped.scale)
+        self._typed.append(f"{value} as t{number}")
+
+    def select(self, source: str, *, note_unreadable: bool) -> str:
         """The statement that reads `source` (an SQL table function) into staged rows."""
         cases = [f"when {check.when} then {number}" for number, check in enumerate(self.checks, start=1)]
         if note_unreadable:
-            cases.insert(0, f"when coalesce({', '.join(self.read)}) is null then {UNREADABLE}")
-        fault = f"cast(case {' '.join(cases)} end as integer)" if cases else "cast(null as integer)"
+            cases.insert(0, f"when coalesce({', '.join(self._read)}) is null then {UNREADABLE}")
         values = []
-        for column, text in self.shown.items():
+        for column, text in self._shown.items():
             numbers = [str(number) for number, check in enumerate(self.checks, start=1) if check.column == column]
             if numbers:
                 values.append(f"when _fault in ({', '.join(numbers)}) then left({text}, {MAX_VALUE})")
-        value = f"case {' '.join(values)} end" if values else "null"
         return (
-            f"select {', '.join(self.finals)}, _path, _fault, cast(null as varchar) as _reason, "
-            f"cast(case when _fault > 0 then {value} end as varchar) as _value from ("
-            f"select *, {fault} as _fault from ("
-            f"select *, {', '.join(self.typed)} from (select {', '.join([*self.raws, '_path'])} from {source})))"
+            f"select {', '.join(self._finals)}, _path, _fault, cast(null as varchar) as _reason, "
+            f"cast(case when _fault > 0 then case {' '.join([*values, 'else null'])} end end as varchar) as _value "
+            f"from (select *, cast(case {' '.join([*cases, 'else null'])} end as integer) as _fault "
+            f"from (select *, {', '.join(self._typed)} "
+            f"from (select {', '.join([*self._raws, '_path'])} from {source})))"
         )
 
-    def reasons(self) -> list[str]:
-        """The reasons in the order of the checks' numbers."""
-        return [check.reason for check in self.checks]
-
-    def columns(self) -> list[str]:
-        """The columns in the order of the checks' numbers."""
-        return [check.column for check in self.checks]
-
-
-def plan_rows(entity: Entity, mapping: FileEntity, sources: dict[str, Raw], clocks: Clocks, nulls_are_read: bool) -> Plan:
-    """Plan one read. `sources` gives each mapped column of the file; `nulls_are_read`: the reader has made nulls of `nulls`."""
-    plan = Plan()
-    nulls = () if nulls_are_read else mapping.nulls
-    for number, (name, column) in enumerate(entity.columns.items()):
-        mapped = mapping.columns.get(name)
-        value = _value(column, mapped, number, sources, clocks, nulls, plan)
-        plan.finals.append(f"{_known_at(entity, value) if name == 'known_at' else value} as {quoted(name)}")
-        if mapped is not None and mapped.through is None:
-            raw = f"r{number}"
-            is_needed = column.required or _is_way_to_account(entity, mapping, name)
-            plan.checks.extend(_checks(name, column, mapped, raw, value, is_needed))
-            if not column.personal:
-                plan.shown[name] = f"cast({raw} as varchar)"
-            if mapped.column is not None:
-                plan.read.append(raw)
-    return plan
+    def first_missing(self) -> int | None:
+        """The number of the first check for a missing value."""
+        return next((number for number, check in enumerate(self.checks, start=1) if check.reason == MISSING), None)
 
 
 def through(mapping: FileEntity) -> str | None:
@@ -104,27 +117,8 @@ def _is_way_to_account(entity: Entity, mapping: FileEntity, name: str) -> bool:
     return name == ("account_id" if by is None else _REACHED_BY[by])
 
 
-def _value(
-    column: Column, mapped: ColumnMapping | None, number: int, sources: dict[str, Raw], clocks: Clocks,
-    nulls: tuple[str, ...], plan: Plan,
-) -> str:  # fmt: skip
-    """Add the raw and the typed expression of one column to the plan; returns the name of the typed one."""
-    raw, name = Raw("null"), f"t{number}"
-    if mapped is not None and mapped.value is not None:
-        raw = Raw(f"cast({plan.parameters.bind(mapped.value)} as varchar)")
-    elif mapped is not None and mapped.column is not None:
-        raw = _recoded(_without_nulls(sources[mapped.column], nulls, plan.parameters), mapped.values, plan.parameters)
-    plan.raws.append(f"{raw.sql} as r{number}")
-    if mapped is None or mapped.through is not None:
-        plan.typed.append(f"cast(null as {SQL_TYPES[column.type]}) as {name}")
-    else:
-        read = Raw(f"r{number}", raw.type)
-        plan.typed.append(f"{typed(column.type, read, clocks, plan.parameters, mapped.format, mapped.scale)} as {name}")
-    return name
-
-
 def _without_nulls(raw: Raw, nulls: tuple[str, ...], parameters: Parameters) -> Raw:
-    """NULL in the place of the texts that mean it. Tools write NaN for a missing number, so a NaN is what that text is."""
+    """NULL in the place of the texts that mean it. A NaN, by which tools mean a missing number, is what its text is."""
     if raw.family == "text" and nulls:
         listed = ", ".join(parameters.bind(text) for text in nulls)
         return Raw(f"case when {raw.sql} in ({listed}) then null else {raw.sql} end", raw.type)
@@ -147,19 +141,23 @@ def _known_at(entity: Entity, value: str) -> str:
     return f"coalesce({value}, cast(t{happened} as timestamp), timestamp '{UNKNOWN_SINCE}')"
 
 
-def _checks(name: str, column: Column, mapped: ColumnMapping, raw: str, value: str, is_needed: bool) -> list[Check]:
+def _checks(name: str, column: Column, number: int, *, is_needed: bool, pattern: str | None) -> list[Check]:
+    """The checks of one column in order; `pattern` is the date format it is written in."""
+    raw, value = f"r{number}", f"t{number}"
+    misfit = f"{raw} is not null and {value} is null"
     found: list[tuple[str, str]] = []
     if is_needed:
         blank = f" or trim({value}) = ''" if column.type == "text" else ""
-        found.append(("is missing", f"{raw} is null{blank}"))
+        found.append((MISSING, f"{raw} is null{blank}"))
     if column.type in ("date", "timestamp"):
-        written = f" written as {mapped.format}" if mapped.format else ""
-        found.append((f"is not a {'date' if column.type == 'date' else 'time'}{written}", f"{raw} is not null and {value} is null"))
+        written = f" written as {pattern}" if pattern else ""
         end = f"> date '{LAST_DAY}'" if column.type == "date" else f">= timestamp '{LAST_DAY}' + interval 1 day"
-        outside = f"{value} < {column.type} '{FIRST_DAY}' or {value} {end}"
-        found.append((f"is outside {FIRST_DAY} to {LAST_DAY}", outside))
+        found.append((f"is not a {'date' if column.type == 'date' else 'time'}{written}", misfit))
+        found.append(
+            (f"is outside {FIRST_DAY} to {LAST_DAY}", f"{value} < {column.type} '{FIRST_DAY}' or {value} {end}")
+        )
     elif column.type != "text":
-        found.append((f"is {_NOT_A[column.type]}", f"{raw} is not null and {value} is null"))
+        found.append((f"is {_NOT_A[column.type]}", misfit))
     if column.minimum is not None:
         found.append((f"is below {column.minimum:g}", f"{value} < {column.minimum:g}"))
     if column.maximum is not None:

@@ -1,9 +1,9 @@
 """CSV as bytes: the header, and the slow careful way through a file that DuckDB cannot read as it stands.
 
-DuckDB reads a regular file (one physical line a row) at its own speed, and the line of a row follows from its place. A
-file with broken rows, quoted newlines, blank lines or mixed line ends is sieved first: Python walks its lines once, sets
-the broken ones aside with their exact line, and writes the others to a clean copy for DuckDB. One bad quote then costs
-one line, not everything up to the next quote.
+DuckDB reads a regular file (one physical line a row) at its own speed, and the line of a row follows from its place.
+A file with broken rows, quoted newlines, blank lines or mixed line ends is sieved first: Python walks its lines once,
+sets the broken ones aside with their exact line, and writes the others to a clean copy for DuckDB. One bad quote then
+costs one line, not everything up to the next quote.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Sieved:
 
 
 class _Grammar:
-    """Splits one record. A value is quoted, quotes inside doubled; or plain, and then a quote in it is just a character."""
+    """Splits one record. A value is quoted, with quotes inside doubled; or plain, and then a quote is a character."""
 
     def __init__(self, delimiter: str) -> None:
         mark = re.escape(delimiter.encode())
@@ -120,7 +120,9 @@ def read_header(file: SourceFile, delimiter: str | None) -> Header:
         if values is not None:
             names = tuple(_plain(value, file.name).strip() for value in values)
             return Header(names, chosen, last + 1, first > 0)
-    raise SourceFileError(f"{file.name}: the header, line {first + 1}, has a quote that is not closed; correct the file")
+    raise SourceFileError(
+        f"{file.name}: the header, line {first + 1}, has a quote that is not closed; correct the file"
+    )
 
 
 def _most_frequent(line: bytes) -> str:
@@ -137,7 +139,7 @@ def _plain(value: bytes, name: str) -> str:
         return bare.decode()
     except UnicodeDecodeError as error:
         raise SourceFileError(
-            f"{name}: the header is not UTF-8; if the file is Latin-1, add `encoding: latin-1` to the entity in the config"
+            f"{name}: the header is not UTF-8; if the file is Latin-1, add `encoding: latin-1` to the entity"
         ) from error
 
 
@@ -225,7 +227,7 @@ class _Sieve:
         return self._grammar.split(record) is None and self._grammar.is_open(record)
 
     def _fault(self, record: bytes, values: list[bytes]) -> str | None:
-        """Why a well-formed record still is no row; None when it is one. Empty values too many at the end are harmless."""
+        """Why a well-formed record is no row; None when it is one. Surplus empty values at the end are harmless."""
         if self._check_utf8 and not _is_utf8(record):
             return "has characters that are not UTF-8"
         if len(record) > MAX_RECORD_BYTES:

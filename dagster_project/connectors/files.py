@@ -82,7 +82,9 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
     if not files:
         missing = f"no file matches {', '.join(mapping.files)} in {source.folder}"
         if entity == "accounts":
-            raise SourceFileError(f"accounts: {missing}; correct `files:` or the folder: without accounts there is nobody to score")
+            raise SourceFileError(
+                f"accounts: {missing}; correct `files:` or the folder: without accounts there is nobody to score"
+            )
         return LoadResult(warnings=(missing,))
     clocks = Clocks(settings.timezone, source.timezone or settings.timezone)
     rules = ledger.mapping_hash(contract, mapping, clocks.company, clocks.source)
@@ -143,7 +145,7 @@ def _load_all(work: _Load, incoming: Sequence[Incoming], to_sieve: set[str]) -> 
     for batch in _batches(incoming):
         staged = work.stage.read(batch, to_sieve)
         if work.entity.name == "accounts":
-            quarantine.mark_repeated_accounts(work.con, work.entity, staged.lines, replaced)
+            quarantine.mark_repeated_accounts(work.con, work.entity, staged, replaced)
         _store(work, batch, staged)
     opened = ledger.open_days(work.con, work.entity, fresh, work.loaded_at)
     ledger.remove_rows(work.con, work.entity, fresh)
@@ -174,10 +176,11 @@ def _store(work: _Load, batch: Sequence[Incoming], staged: Staged) -> None:
     columns = ", ".join(quoted(name) for name in entity.columns)
     con.execute(
         f"insert into {ledger.table(entity)} ({columns}, account_ref, _file, _file_id, _line, _loaded_at) "
-        f"select {columns}, $through::varchar, _file, _file_id, _line, $at::timestamp from {staged.lines} where _fault is null",
+        f"select {columns}, $through::varchar, _file, _file_id, _line, $at::timestamp "
+        f"from {staged.lines} where _fault is null",
         {"through": through(work.mapping), "at": work.loaded_at},
     )
-    found = quarantine.set_rows_aside(con, entity, staged.lines, staged.columns, staged.reasons, work.loaded_at)
+    found = quarantine.set_rows_aside(con, entity, staged, work.loaded_at)
     rows = con.execute(
         "select path, count(*) filter (where _fault is null), count(_fault) "
         "from files_read join files_staged on _path = path group by path"
@@ -189,7 +192,7 @@ def _store(work: _Load, batch: Sequence[Incoming], staged: Staged) -> None:
         accepted, faulty = staged_counts.get(one.path, (0, 0))
         counts = Counts(accepted, faulty + len(one.faults))
         work.counts[one.fresh.file_id] = counts
-        ledger.record(con, entity, one.fresh, work.mapping_hash, counts, work.loaded_at)
+        ledger.record(con, entity, one.fresh, counts, mapping=work.mapping_hash, loaded_at=work.loaded_at)
     _add(work.reasons, found)
 
 
@@ -203,7 +206,9 @@ def _refuse_moving(fresh: Sequence[Fresh]) -> None:
     for file in fresh:
         now = _stat(file.file)
         if now != (file.file.size, file.file.modified_ns):
-            raise SourceFileError(f"{file.file.name}: changed while it was being read; run again when it has been written")
+            raise SourceFileError(
+                f"{file.file.name}: changed while it was being read; run again when it has been written"
+            )
 
 
 def _stat(file: SourceFile) -> tuple[int, int] | None:
@@ -219,7 +224,9 @@ def _warnings(work: _Load, incoming: Sequence[Incoming]) -> tuple[str, ...]:
     found = [f"{one.name}: holds no rows" for one in incoming if not work.counts[one.fresh.file_id].read]
     lines = [one for one in incoming if one.reading.format == "jsonl"][:5]
     keys = {key for one in lines for key in json_keys(one)}
+    listed = ", ".join(sorted(keys))
     for name, mapped in work.mapping.columns.items() if keys else ():
         if mapped.column is not None and mapped.column not in keys:
-            found.append(f"{lines[0].name}: no key '{mapped.column}' in its first rows, so {name} is empty; keys found: {', '.join(sorted(keys))}")
+            key = mapped.column
+            found.append(f"{lines[0].name}: no '{key}' in its first rows, so {name} is empty; keys found: {listed}")
     return tuple(found)

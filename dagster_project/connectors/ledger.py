@@ -17,7 +17,13 @@ from dagster_project.warehouse import quoted
 
 SOURCE = "files"
 _LOADER_VERSION = 1  # raise it when the same file would now give other rows: every file is then loaded again
-_ORIGIN = {"account_ref": "varchar", "_file": "varchar", "_file_id": "bigint", "_line": "bigint", "_loaded_at": "timestamp"}
+_ORIGIN = {
+    "account_ref": "varchar",
+    "_file": "varchar",
+    "_file_id": "bigint",
+    "_line": "bigint",
+    "_loaded_at": "timestamp",
+}
 _BOOKS = (
     "create schema if not exists raw_files",
     "create schema if not exists raw_quarantine",
@@ -69,7 +75,7 @@ class Counts:
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the raw schemas and tables: one table an entity (empty if unused), quarantine, ledger."""
+    """Create what is missing of the raw tables: one an entity (empty if unused), the quarantine and the ledger."""
     for statement in _BOOKS:
         con.execute(statement)
     for entity in ENTITIES.values():
@@ -92,15 +98,17 @@ def mapping_hash(entity: Entity, mapping: FileEntity, company_zone: str, source_
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def find_fresh(con: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[SourceFile], mapping: str) -> list[Fresh]:
-    """The files whose content or mapping is not the loaded one. Same size and time: taken as unchanged, without reading.
+def find_fresh(
+    con: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[SourceFile], mapping: str
+) -> list[Fresh]:
+    """The files whose content or mapping is not the loaded one. Same size and time is taken as unchanged, unread.
 
     A file that was only touched gets its new time noted, so that it is not read again next time.
     """
     known = _known(con, entity)
     again = _losers_of_changed(con, entity, files, known, mapping)
     next_id = _next_id(con)
-    fresh = []
+    fresh: list[Fresh] = []
     for file in files:
         before = known.get(file.name)
         same_mapping = before is not None and before.mapping_hash == mapping and file.name not in again
@@ -108,7 +116,9 @@ def find_fresh(con: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[S
             continue
         digest = content_hash(file)
         if before and same_mapping and before.content_hash == digest:
-            con.execute("update raw_meta.loaded_files set modified_ns = ? where file_id = ?", [file.modified_ns, before.file_id])
+            con.execute(
+                "update raw_meta.loaded_files set modified_ns = ? where file_id = ?", [file.modified_ns, before.file_id]
+            )
             continue
         fresh.append(Fresh(file, next_id + len(fresh), digest, before.file_id if before else None))
     return fresh
@@ -126,16 +136,20 @@ def _known(con: duckdb.DuckDBPyConnection, entity: Entity) -> dict[str, Known]:
 def _losers_of_changed(
     con: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[SourceFile], known: dict[str, Known], mapping: str
 ) -> set[str]:
-    """Account files with rows that were refused as repeats, when any account file has changed: those rows may count now."""
+    """Account files with rows refused as repeats, when any account file has changed: those rows may count now."""
     if entity.name != "accounts":
         return set()
     rows = con.execute(
-        "select distinct file from raw_quarantine.rejected_rows where source = ? and entity = ? and reason like '%repeats (first at %'",
+        "select distinct file from raw_quarantine.rejected_rows where source = ? and entity = ? "
+        "and reason like '%repeats (first at %'",
         [SOURCE, entity.name],
     ).fetchall()
     changed = (
         before.mapping_hash != mapping
-        or ((before.size, before.modified_ns) != (file.size, file.modified_ns) and before.content_hash != content_hash(file))
+        or (
+            (before.size, before.modified_ns) != (file.size, file.modified_ns)
+            and before.content_hash != content_hash(file)
+        )
         for file in files
         if (before := known.get(file.name)) is not None
     )
@@ -148,10 +162,11 @@ def _next_id(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def forget(con: duckdb.DuckDBPyConnection, entity: Entity, fresh: Sequence[Fresh]) -> None:
-    """Remove what the changed files' old versions left in quarantine and ledger; their rows are removed by `remove_rows`."""
+    """Remove what the changed files' old versions left in quarantine and ledger; `remove_rows` removes their rows."""
     replaced = [file for file in fresh if file.replaces is not None]
     con.execute(
-        "delete from raw_quarantine.rejected_rows where source = ? and entity = ? and file in (select unnest(?::varchar[]))",
+        "delete from raw_quarantine.rejected_rows "
+        "where source = ? and entity = ? and file in (select unnest(?::varchar[]))",
         [SOURCE, entity.name, [file.file.name for file in replaced]],
     )
     con.execute(
@@ -168,9 +183,9 @@ def remove_rows(con: duckdb.DuckDBPyConnection, entity: Entity, fresh: Sequence[
 
 
 def record(
-    con: duckdb.DuckDBPyConnection, entity: Entity, file: Fresh, mapping: str, counts: Counts, loaded_at: datetime
+    con: duckdb.DuckDBPyConnection, entity: Entity, file: Fresh, counts: Counts, *, mapping: str, loaded_at: datetime
 ) -> None:
-    """Note a loaded file."""
+    """Note a loaded file. `mapping` is the hash of the rules it was loaded by."""
     found = file.file
     con.execute(
         "insert into raw_meta.loaded_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -212,20 +227,20 @@ def _usage_days(entity: Entity) -> str:
 
     Rows are compared for replaced files only: hashing every column of a first load would cost as much as loading it.
     """
-    day = "cast(known_at as date)"
+    day, is_replacing = "cast(known_at as date)", "list_contains($replacing::bigint[], _file_id)"
     return f"""
-        select {day} as day from {table(entity)} where _file_id >= $first_new and not list_contains($replacing::bigint[], _file_id)
+        select {day} as day from {table(entity)} where _file_id >= $first_new and not {is_replacing}
         union
         select day from (
-            select {day} as day, {_fingerprint(entity)} as fingerprint, case when _file_id >= $first_new then 1 else -1 end as change
-            from {table(entity)}
-            where list_contains($replacing::bigint[], _file_id) or list_contains($replaced::bigint[], _file_id)
+            select {day} as day, {_fingerprint(entity)} as fingerprint,
+                case when _file_id >= $first_new then 1 else -1 end as change
+            from {table(entity)} where {is_replacing} or list_contains($replaced::bigint[], _file_id)
         ) group by day, fingerprint having sum(change) <> 0
     """
 
 
 def _changed_days(entity: Entity) -> str:
-    """Days that an entity's changed rows touch: those of the times (known, settled) that differ between before and after.
+    """Days that changed rows touch: those of the times (known, settled) that differ between before and after.
 
     Compared by key over all files, so that tomorrow's full copy of a table opens only what differs in it. A row that
     changed in other columns alone opens its last known day.
@@ -246,7 +261,7 @@ def _changed_days(entity: Entity) -> str:
         changed as (select key from compared group by key having bool_or(was <> stays)),
         days as (
             select key, day, bool_or(is_before) as was, bool_or(is_after) as stays
-            from (select key, is_before, is_after, unnest(moments) as day from versions where key in (select key from changed))
+            from (select key, is_before, is_after, unnest(moments) as day from versions semi join changed using (key))
             where day is not null group by key, day
         )
         select day from days where was <> stays

@@ -8,26 +8,28 @@ import duckdb
 
 from dagster_project.connectors.csv_records import LineFault
 from dagster_project.connectors.ledger import SOURCE, table
+from dagster_project.connectors.staging import Staged
 from dagster_project.entities import Entity
 
 REPEATED = -2  # `_fault` of an account row that stands in the files a second time
-_REPEATED_REASON = "repeats"
 
 
-def mark_repeated_accounts(con: duckdb.DuckDBPyConnection, entity: Entity, lines: str, replaced: list[int]) -> None:
-    """Mark staged accounts whose (account_id, known_at) stood earlier: in the same file, an earlier one, or the warehouse.
+def mark_repeated_accounts(con: duckdb.DuckDBPyConnection, entity: Entity, staged: Staged, replaced: list[int]) -> None:
+    """Mark staged accounts whose (account_id, known_at) stood earlier: in this file, an earlier one or the raw table.
 
-    Two rows of one version would make two accounts of one. `lines` is the staged rows with their lines, as SQL.
+    Two rows of one version would make two accounts of one. `replaced` are the files whose rows in the table go away.
     """
     con.execute(
         f"""
         update files_staged set _fault = {REPEATED}, _value = left(repeated.account_id, 80),
-            _reason = format('account_id ''{{}}'' repeats (first at {{}} line {{}})', repeated.account_id, first_file, first_line)
+            _reason = format(
+                'account_id ''{{}}'' repeats (first at {{}} line {{}})', repeated.account_id, first_file, first_line
+            )
         from (
             select _row, _loaded, account_id, first_value(_file) over earlier as first_file,
                 first_value(_line) over earlier as first_line, row_number() over earlier as occurrence
             from (
-                select _row, 1 as _loaded, account_id, known_at, _file, _line from {lines} where _fault is null
+                select _row, 1 as _loaded, account_id, known_at, _file, _line from {staged.lines} where _fault is null
                 union all
                 select _line, 0, account_id, known_at, _file, _line from {table(entity)}
                 where not list_contains($replaced::bigint[], _file_id)
@@ -41,23 +43,21 @@ def mark_repeated_accounts(con: duckdb.DuckDBPyConnection, entity: Entity, lines
 
 
 def set_rows_aside(
-    con: duckdb.DuckDBPyConnection, entity: Entity, lines: str, columns: list[str], reasons: list[str], loaded_at: datetime
+    con: duckdb.DuckDBPyConnection, entity: Entity, staged: Staged, loaded_at: datetime
 ) -> dict[str, int]:
-    """Write the faulty staged rows to quarantine; returns how many there are by reason.
-
-    `columns` and `reasons` belong to the faults numbered from 1.
-    """
-    names = {"columns": columns, "reasons": reasons}
+    """Write the faulty staged rows to quarantine; returns how many there are by reason."""
+    names = {"columns": staged.columns, "reasons": staged.reasons}
     column = f"case when _fault > 0 then $columns[_fault] when _fault = {REPEATED} then 'account_id' end"
     reason = "case when _fault > 0 then $reasons[_fault] else _reason end"
     con.execute(
         f"insert into raw_quarantine.rejected_rows "
-        f"select $source, $entity, _file, _line, {column}, {reason}, _value, $at from {lines} where _fault is not null",
+        f"select $source, $entity, _file, _line, {column}, {reason}, _value, $at "
+        f"from {staged.lines} where _fault is not null",
         names | {"source": SOURCE, "entity": entity.name, "at": loaded_at},
     )
     rows = con.execute(
-        f"select concat_ws(' ', {column}, case when _fault = {REPEATED} then '{_REPEATED_REASON}' else {reason} end) as what, count(*) "
-        "from files_staged where _fault is not null group by what",
+        f"select concat_ws(' ', {column}, case when _fault = {REPEATED} then 'repeats' else {reason} end) as what, "
+        "count(*) from files_staged where _fault is not null group by what",
         names,
     ).fetchall()
     return {what: int(count) for what, count in rows}

@@ -1,4 +1,4 @@
-"""One reader a format: what a file offers (columns, types), and the SQL table function that reads many such files at once.
+"""One reader a format: what a file offers (columns, types), and the SQL that reads many such files at once.
 
 Files that a reader cannot take as they are (another encoding, a name that DuckDB would read as a pattern) are copied or
 linked into a scratch folder first and read from there.
@@ -67,7 +67,9 @@ def mapped_columns(mapping: FileEntity) -> list[str]:
     return list(dict.fromkeys(mapped.column for mapped in mapping.columns.values() if mapped.column is not None))
 
 
-def examine(con: duckdb.DuckDBPyConnection, files: Sequence[Fresh], mapping: FileEntity, scratch: Path) -> list[Incoming]:
+def examine(
+    con: duckdb.DuckDBPyConnection, files: Sequence[Fresh], mapping: FileEntity, scratch: Path
+) -> list[Incoming]:
     """Look at every file before any is loaded: damage, encoding, header, columns.
 
     Raises SourceFileError for the first that cannot be read at all or lacks a mapped column.
@@ -120,7 +122,9 @@ def _examine_parquet(con: duckdb.DuckDBPyConnection, one: Incoming, mapping: Fil
         rows = con.execute("describe select * from read_parquet(?, hive_partitioning = false)", [one.path]).fetchall()
     except duckdb.Error as error:
         first = str(error).splitlines()[0]
-        raise SourceFileError(f"{one.name}: is a damaged Parquet file, or none at all ({first}); send it again") from error
+        raise SourceFileError(
+            f"{one.name}: is a damaged Parquet file, or none at all ({first}); send it again"
+        ) from error
     types = {str(row[0]): str(row[1]) for row in rows}
     _require(one.name, "column", mapped_columns(mapping), types)
     one.sources = {name: Raw(quoted(name), types[name]) for name in mapped_columns(mapping)}
@@ -211,7 +215,7 @@ def json_runs(one: Incoming, rows: int) -> Runs:
 
 
 def explain_json_lines(one: Incoming, wanted: set[int]) -> dict[int, str | None]:
-    """Why these lines gave no value: the reason, or None where the line is a fine object without a single mapped key."""
+    """Why these lines gave no value: the reason, or None for a fine object that has not a single mapped key."""
     reasons: dict[int, str | None] = {}
     for number, line in enumerate(physical_lines(one.reading), start=1):
         if number in wanted:

@@ -1,4 +1,4 @@
-"""The files of a source as bytes: which there are, whether they can be opened, what they look like before anybody parses them."""
+"""The files of a source as bytes: which there are, whether they open, what they look like before they are parsed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SourceFileError(Exception):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file found. `name` is its path inside the source's folder, with forward slashes; sizes are bytes as stored."""
+    """One file found. `name` is its path inside the source's folder, with forward slashes; `size` is in bytes."""
 
     path: Path
     name: str
@@ -61,7 +61,7 @@ def find_files(source: FilesSource, entity: FileEntity) -> list[SourceFile]:
     """
     if not source.folder.is_dir():
         raise SourceFileError(
-            f"{source.folder}: there is no such folder; set sources.files.folder in the config, or DATA= to the folder of the files"
+            f"{source.folder}: there is no such folder; set sources.files.folder in the config, or HEALTH_DATA"
         )
     paths = {path for pattern in entity.files for path in source.folder.glob(pattern)}
     visible = (path for path in paths if path.is_file() and not path.name.startswith("."))
@@ -72,14 +72,20 @@ def find_files(source: FilesSource, entity: FileEntity) -> list[SourceFile]:
 def _describe(path: Path, name: str, entity: FileEntity) -> SourceFile:
     file_format = entity.format or format_of(name)
     if file_format is None:
-        raise SourceFileError(f"{name}: the ending does not tell the format; add `format:` csv, jsonl or parquet to the entity")
+        raise SourceFileError(
+            f"{name}: the ending does not tell the format; add `format:` csv, jsonl or parquet to the entity"
+        )
     try:
         stat = path.stat()
         with path.open("rb") as stream:
             head = stream.read(8)
     except OSError as error:
-        raise SourceFileError(f"{name}: cannot be opened ({error.strerror}); check that the file is there and may be read") from error
-    if not head and file_format != "jsonl":  # no rows is a legal JSON lines file; a CSV needs a header, Parquet a footer
+        raise SourceFileError(
+            f"{name}: cannot be opened ({error.strerror}); check that the file is there and may be read"
+        ) from error
+    if (
+        not head and file_format != "jsonl"
+    ):  # no rows is a legal JSON lines file; a CSV needs a header, Parquet a footer
         raise SourceFileError(f"{name}: is empty (0 bytes); send the file again, or remove it")
     return SourceFile(path, name, file_format, _compression(name, head, file_format), stat.st_size, stat.st_mtime_ns)
 
@@ -90,9 +96,13 @@ def _compression(name: str, head: bytes, file_format: FileFormat) -> Compression
     promised = _SUFFIX.get(Path(name.lower()).suffix, "none")
     if file_format == "parquet":
         if actual != "none":
-            raise SourceFileError(f"{name}: is a {actual} file, not Parquet; unpack it first (Parquet compresses inside the file)")
-    elif head and promised != "none" and actual != promised:
-        raise SourceFileError(f"{name}: ends in {Path(name).suffix} but is not a {promised} file; send it again, or rename it")
+            raise SourceFileError(
+                f"{name}: is a {actual} file, not Parquet; unpack it first (Parquet compresses inside the file)"
+            )
+    elif head and promised not in ("none", actual):
+        raise SourceFileError(
+            f"{name}: ends in {Path(name).suffix} but is not a {promised} file; send it again, or rename it"
+        )
     return actual
 
 
@@ -123,7 +133,7 @@ def _opened(file: SourceFile) -> Iterator[IO[bytes]]:
 
 
 def physical_lines(file: SourceFile, end: bytes = b"\n") -> Iterator[bytes]:
-    """The lines of the content as bytes, without their line ends (a \\r before the \\n stays)."""
+    """The lines of the content as bytes, without their line ends (a carriage return before the newline stays)."""
     rest = b""
     with open_content(file) as stream:
         while chunk := stream.read(CHUNK):
@@ -177,7 +187,9 @@ def survey(file: SourceFile) -> Survey:
 def refuse_utf16(name: str, head: bytes) -> None:
     """Raises SourceFileError when the first bytes are UTF-16: by its mark, or by a zero byte in every second place."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head[:4]:
-        raise SourceFileError(f"{name}: is not UTF-8, it looks like UTF-16; add `encoding: utf-16` to the entity in the config")
+        raise SourceFileError(
+            f"{name}: is not UTF-8, it looks like UTF-16; add `encoding: utf-16` to the entity in the config"
+        )
 
 
 class Utf8Checker:
@@ -221,7 +233,8 @@ def refuse_latin1(file: SourceFile) -> None:
             seems_latin1 = seems_latin1 or bool(_LETTER_NEXT_TO_INVALID.search(line))
     if seems_latin1:
         raise SourceFileError(
-            f"{file.name}: is not UTF-8, it looks like Latin-1; add `encoding: latin-1` to the entity in the config, or save the file as UTF-8"
+            f"{file.name}: is not UTF-8, it looks like Latin-1; add `encoding: latin-1` to the entity in the config, "
+            "or save the file as UTF-8"
         )
 
 

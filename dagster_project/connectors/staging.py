@@ -1,7 +1,7 @@
 """A batch of files on its way into a raw table: read and checked into a temporary table, then numbered by line.
 
-DuckDB keeps the order of the files' rows, so a row's place in the temporary table tells its place in its file, and `Runs`
-tell the line. That costs nothing while reading, where counting rows would make DuckDB read with one thread.
+DuckDB keeps the order of the files' rows, so a row's place in the temporary table tells its place in its file, and
+`Runs` tell the line. That costs nothing while reading, where counting rows would make DuckDB read with one thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.connectors.casts import Clocks
-from dagster_project.connectors.contract import UNREADABLE, Plan, plan_rows
+from dagster_project.connectors.contract import MISSING, UNREADABLE, Plan
 from dagster_project.connectors.csv_records import Runs
 from dagster_project.connectors.readers import (
     Incoming,
@@ -85,26 +85,25 @@ class Stage:
     def read(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Staged:
         """Read a batch of files of one shape. Files named in `to_sieve` are not given to DuckDB as they stand.
 
-        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when CSV files should be sieved instead.
+        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when CSV files have to be sieved.
         """
         self.clear()
-        if batch[0].reading.format == "csv":
-            plan = self._read_csv(batch, to_sieve)
-        else:
-            plan = self._fill(batch, is_first=True)
+        is_csv = batch[0].reading.format == "csv"
+        plan = self._read_csv(batch, to_sieve) if is_csv else self._fill(batch, is_first=True)
         positions = self._positions()
-        if batch[0].reading.format != "csv":
+        if not is_csv:
             self._find_runs(batch, positions)
         lines = self._number_lines(batch, positions)
         if batch[0].reading.format == "jsonl":
             self._explain_unreadable(batch, lines, plan)
-            self._refuse_missing_keys(batch, lines, plan)
-        return Staged(lines, plan.columns(), plan.reasons())
+            self._refuse_missing_keys(batch, plan)
+        return Staged(lines, [check.column for check in plan.checks], [check.reason for check in plan.checks])
 
     def _fill(self, batch: Sequence[Incoming], is_first: bool) -> Plan:
         """Read files into the temporary table."""
         file_format = batch[0].reading.format
-        plan = plan_rows(self.entity, self.mapping, batch[0].sources, self.clocks, nulls_are_read=file_format == "csv")
+        nulls = () if file_format == "csv" else self.mapping.nulls  # read_csv sees to them itself
+        plan = Plan(self.entity, self.mapping, batch[0].sources, self.clocks, nulls)
         source = table_function(batch, self.mapping, plan.parameters)
         select = plan.select(source, note_unreadable=file_format == "jsonl")
         head = "create temp table files_staged as" if is_first else "insert into files_staged"
@@ -130,7 +129,9 @@ class Stage:
             rows = {path: count for path, (count, _) in self._positions().items()}
             rejected = self._paths_with_rejects()
             found = [one for one in direct if one.path in rejected or not _is_regular(one, rows.get(one.path, 0))]
-            self.con.execute("delete from files_staged where _path in (select unnest($1::varchar[]))", [[one.path for one in found]])
+            self.con.execute(
+                "delete from files_staged where _path in (select unnest($1::varchar[]))", [[one.path for one in found]]
+            )
             irregular += found
         for one in irregular:
             sieve_csv(one, self.scratch)
@@ -146,8 +147,8 @@ class Stage:
         for one in batch:
             if one.path in rejected or rows.get(one.path, 0) != one.runs.count:
                 raise SourceFileError(
-                    f"{one.name}: its rows cannot be told apart with certainty; check its quotes and that the delimiter is "
-                    "the one in the config"
+                    f"{one.name}: its rows cannot be told apart with certainty; check its quotes, and the delimiter "
+                    "in the config"
                 )
 
     def _paths_with_rejects(self) -> set[str]:
@@ -163,7 +164,9 @@ class Stage:
         ).fetchall()
         for path, count, first, last in found:
             if last - first + 1 != count:  # DuckDB promises the order; lines would be wrong without it
-                raise SourceFileError(f"{path}: its rows came out of order; set preserve_insertion_order = true in DuckDB")
+                raise SourceFileError(
+                    f"{path}: its rows came out of order; set preserve_insertion_order = true in DuckDB"
+                )
         return {path: (int(count), int(first)) for path, count, first, _ in found}
 
     def _find_runs(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> None:
@@ -171,7 +174,9 @@ class Stage:
             rows = positions.get(one.path, (0, 0))[0]
             one.runs = json_runs(one, rows) if one.reading.format == "jsonl" else Runs([(0, 1)], rows)
             if one.runs.count != rows:
-                raise SourceFileError(f"{one.name}: DuckDB finds {rows} rows where {one.runs.count} lines stand; send it again")
+                raise SourceFileError(
+                    f"{one.name}: DuckDB finds {rows} rows where {one.runs.count} lines stand; send it again"
+                )
 
     def _number_lines(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> str:
         """Fill the tables that tell a row's line; returns the SQL that uses them."""
@@ -180,8 +185,9 @@ class Stage:
                 one.runs = Runs([(0, one.header.lines + 1)], positions.get(one.path, (0, 0))[0])
         starts = [(one.fresh.file_id, row, line) for one in batch for row, line in one.runs.starts]
         self.con.execute(
-            "create temp table files_read as select unnest($ids::bigint[]) as file_id, unnest($names::varchar[]) as name, "
-            "unnest($paths::varchar[]) as path, unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
+            "create temp table files_read as select unnest($ids::bigint[]) as file_id, "
+            "unnest($names::varchar[]) as name, unnest($paths::varchar[]) as path, "
+            "unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
             {
                 "ids": [one.fresh.file_id for one in batch],
                 "names": [one.name for one in batch],
@@ -191,15 +197,19 @@ class Stage:
             },
         )
         self.con.execute(
-            "create temp table files_runs as select unnest($ids::bigint[]) as file_id, unnest($rows::bigint[]) as first_row, "
-            "unnest($lines::bigint[]) as first_line",
-            {"ids": [start[0] for start in starts], "rows": [start[1] for start in starts], "lines": [start[2] for start in starts]},
+            "create temp table files_runs as select unnest($ids::bigint[]) as file_id, "
+            "unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
+            {
+                "ids": [start[0] for start in starts],
+                "rows": [start[1] for start in starts],
+                "lines": [start[2] for start in starts],
+            },
         )
         return UNBROKEN_LINES if all(len(one.runs.starts) <= 1 for one in batch) else LINES
 
     def _explain_unreadable(self, batch: Sequence[Incoming], lines: str, plan: Plan) -> None:
-        """Give each JSON line without a single value its own reason: no JSON, no object, or an object that says nothing."""
-        missing = next((number for number, check in enumerate(plan.checks, start=1) if check.reason == "is missing"), None)
+        """Give each JSON line without a value its reason: no JSON, no object, or an object that says nothing."""
+        missing = plan.first_missing()
         for one in batch:
             found = self.con.execute(
                 f"select _row, _line from {lines} where _fault = {UNREADABLE} and _path = $1", [one.path]
@@ -210,25 +220,30 @@ class Stage:
             if len(found) == one.runs.count and all(reasons.values()):
                 first = found[0][1]
                 raise SourceFileError(
-                    f"{one.name}: no line of it is a JSON object (line {first} {reasons[first]}); JSON lines hold one object "
-                    "a line; correct the file or set `format:` of the entity"
+                    f"{one.name}: no line of it is a JSON object (line {first} {reasons[first]}); JSON lines hold one "
+                    "object a line; correct the file or set `format:` of the entity"
                 )
             self.con.execute(
                 "update files_staged set _reason = explained.reason, "
                 f"_fault = case when explained.reason is null then $missing::integer else {UNREADABLE} end "
                 "from (select unnest($rows::bigint[]) as place, unnest($reasons::varchar[]) as reason) as explained "
                 "where files_staged.rowid = explained.place",
-                {"missing": missing, "rows": [row for row, _ in found], "reasons": [reasons[line] for _, line in found]},
+                {
+                    "missing": missing,
+                    "rows": [row for row, _ in found],
+                    "reasons": [reasons[line] for _, line in found],
+                },
             )
 
-    def _refuse_missing_keys(self, batch: Sequence[Incoming], lines: str, plan: Plan) -> None:
+    def _refuse_missing_keys(self, batch: Sequence[Incoming], plan: Plan) -> None:
         """A required key that no row of a file has is a mistake in the mapping, not a fault of the rows."""
         for number, check in enumerate(plan.checks, start=1):
             key = self.mapping.columns[check.column].column
-            if check.reason != "is missing" or key is None:
+            if check.reason != MISSING or key is None:
                 continue
             paths = self.con.execute(
-                f"select _path from files_staged group by _path having bool_and(coalesce(_fault in ({UNREADABLE}, {number}), false))"
+                "select _path from files_staged group by _path "
+                f"having bool_and(coalesce(_fault in ({UNREADABLE}, {number}), false))"
             ).fetchall()
             for one in batch:
                 if (one.path,) in paths:
