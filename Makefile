@@ -55,7 +55,7 @@ lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+	$(BIN)/python scripts/lint_sql.py
 
 acceptance: $(DEV) $(MANIFEST) ## tests with real servers and clients; PYTEST_ARGS="-k name"
 	@if compgen -G 'tests/acceptance/test_*.py' > /dev/null; \

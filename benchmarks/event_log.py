@@ -15,7 +15,10 @@ import dagster as dg
 
 FIRST = datetime.date(2025, 1, 1)
 DAYS = dg.DailyPartitionsDefinition(FIRST.isoformat(), end_date="2030-01-01")
-OURS = "storage: {{custom: {{module: dagster_project.components.event_log, class: BatchedSqliteStorage, config: {{base_dir: '{}'}}}}}}\n"
+OURS = """
+storage:
+  custom: {{module: dagster_project.components.event_log, class: BatchedSqliteStorage, config: {{base_dir: '{}'}}}}
+"""
 
 
 @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())

@@ -116,7 +116,7 @@ class BatchedSqliteStorage(DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """Open or create the three databases below `base_dir`, where the stock storage keeps them."""
         super().__init__(base_dir, inst_data=inst_data)
-        self._event_log_storage = BatchedSqliteEventLogStorage(os.path.join(base_dir, "history", "runs", ""))
+        self._event_log_storage = BatchedSqliteEventLogStorage(f"{base_dir}/history/runs")
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
