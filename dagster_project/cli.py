@@ -15,8 +15,9 @@ app = typer.Typer(
     name="health",
     help=(
         "Customer health, as a pipeline.\n\n"
-        "Start with `health doctor`, which says what is missing; then `health run`, which loads what is new, scores the "
-        "days that are due, publishes and exports; then `health explain ACCOUNT`, which shows a score's arithmetic.\n\n"
+        "Start with `health doctor`, which says what is missing; then `health run`, which loads what is new, scores "
+        "the days that are due, publishes and exports; then `health explain ACCOUNT`, which shows a score's "
+        "arithmetic.\n\n"
         "Everything is configured in config/pipeline.yml (another file: HEALTH_CONFIG)."
     ),
     no_args_is_help=True,
@@ -24,7 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
 
 
 @app.command()
@@ -62,7 +62,8 @@ def doctor() -> None:
 def explain(
     account: Annotated[str, typer.Argument(help="Account id, or its exact name.")],
     on: Annotated[
-        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], metavar="DAY", help="The day; the newest if left out.")
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], metavar="DAY", help="The day; the newest if left out."),
     ] = None,
     lens: Annotated[str, typer.Option(help="Which lens: the scorecards that stand beside each other.")] = "overall",
 ) -> None:

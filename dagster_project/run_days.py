@@ -37,7 +37,7 @@ class RunDays:
 
 
 def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
-    """Plan the run that scores `first` to `last`, and write raw_meta.run_days and raw_meta.fact_days for dbt to read."""
+    """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read."""
     floor = first - timedelta(days=settings.look_back_days)
     built_through = _one(connection, "select max(day) from raw_meta.scored_days") or date.min
     if _facts_are_outdated(connection, settings):
@@ -61,7 +61,11 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
         {"floor": floor, "first": first},
     )
     from_day = max(min(first, reopened or first), min(first, settings.days.first))
-    facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone() or (None, None, 0)
+    facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone() or (
+        None,
+        None,
+        0,
+    )
     late = connection.execute(
         "select count(distinct day) from raw_meta.open_days where day < $floor and day <= $built",
         {"floor": floor, "built": built_through},
@@ -128,10 +132,8 @@ def days_to_score(
     return (min(due), last) if due else None
 
 
-def _windows_from(
-    connection: duckdb.DuckDBPyConnection, from_day: date, to_day: date, facts_from: date | None
-) -> date:
-    """The first day whose rolling windows are missing or outdated, as far back as the measures look; else `from_day`."""
+def _windows_from(connection: duckdb.DuckDBPyConnection, from_day: date, to_day: date, facts_from: date | None) -> date:
+    """The first day whose rolling windows are missing or outdated, as far back as measures look; else `from_day`."""
     start = from_day - timedelta(days=WINDOW_DAYS)
     if not table_exists(connection, "intermediate", "int_usage__windows"):
         return start
@@ -148,7 +150,7 @@ def _windows_from(
 
 
 def _facts_are_outdated(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """Key features and the time zone are part of the stored facts: when they change, every day's facts are built again."""
+    """Key features and the time zone are part of the stored facts: when they change, all facts are built again."""
     if not table_exists(connection, "raw_meta", "run_days"):
         return False
     return bool(_one(connection, "select facts_hash from raw_meta.run_days") != settings.content_hash)

@@ -30,7 +30,7 @@ class WarehouseLockedError(Exception):
 def open_warehouse(settings: Settings, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing, and close it on every path.
 
-    Waits while another process holds the file. Raises WarehouseLockedError, which names that process, after `wait_seconds`.
+    Waits while another process holds the file. After `wait_seconds` raises WarehouseLockedError, which names it.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     connection = _connect(settings, wait_seconds)
@@ -42,7 +42,7 @@ def open_warehouse(settings: Settings, wait_seconds: float = LOCK_WAIT_SECONDS) 
 
 
 def _connect(settings: Settings, wait_seconds: float) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | int] = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.warehouse.memory_limit,
         "threads": settings.warehouse.threads,
     }
@@ -62,8 +62,8 @@ def _locked(settings: Settings, error: duckdb.IOException) -> str:
     holder = re.search(r"PID (\d+)", str(error))
     who = f"process {holder[1]}" if holder else "another process"
     return (
-        f"{settings.warehouse_path} is held by {who}. Only the pipeline may open it: wait for that run to end, or close "
-        f"the program. To look at the data, open {settings.mart_folder / 'mart.duckdb'} instead."
+        f"{settings.warehouse_path} is held by {who}. Only the pipeline may open it: wait for that run to end, or "
+        f"close the program. To look at the data, open {settings.mart_folder / 'mart.duckdb'} instead."
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs of the day's job in this process, on the company's Dagster instance, so that the UI shows them like any other."""
+"""Runs of the day's job in this process, on the company's Dagster instance: the UI shows them like any other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
 
 from dagster_project.commands.run import Progress
-from dagster_project.components.common import last_day
+from dagster_project.components.common import PROGRESS, last_day
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
@@ -76,11 +76,15 @@ class Execution:
     def _listen(self, entry: dg.EventLogEntry, failures: list[str]) -> None:
         event = entry.dagster_event
         if event is None:
-            if entry.level >= 20 and entry.user_message:
-                self._progress.say(f"  {entry.user_message.splitlines()[0]}")
+            if entry.user_message.startswith(PROGRESS):
+                self._progress.say("  " + entry.user_message.removeprefix(PROGRESS).splitlines()[0])
         elif event.is_step_failure:
             failures.append(f"{event.step_key}: {_reason(event)}")
-        elif event.is_successful_output and event.step_key and event.step_key.startswith(("published", "exports", "alerts")):
+        elif (
+            event.is_successful_output
+            and event.step_key
+            and event.step_key.startswith(("published", "exports", "alerts"))
+        ):
             self._progress.say(f"  {event.step_key.replace('__', '/')}: done")
 
 

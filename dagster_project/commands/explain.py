@@ -117,7 +117,17 @@ def _print(name: str, score: dict[str, object], measures: list[tuple[object, ...
     for group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing in measures:
         if missing:
             why = {"no_data": "no data", "stale": "too old"}.get(str(missing), str(missing))
-            table.add_row(clean(str(group)), clean(str(measure)), why, "", str(newest or ""), "–", f"({_number(written)} %)", "–", "–")
+            table.add_row(
+                clean(str(group)),
+                clean(str(measure)),
+                why,
+                "",
+                str(newest or ""),
+                "–",
+                f"({_number(written)} %)",
+                "–",
+                "–",
+            )
             continue
         table.add_row(
             clean(str(group)), clean(str(measure)), _value(value, unit), str(facts), str(newest), _number(points),

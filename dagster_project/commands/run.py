@@ -16,7 +16,10 @@ from dagster_project.settings import Settings
 
 
 def run_pipeline(settings: Settings, first: date | None, last: date | None, *, quiet: bool) -> int:
-    """Run what is due and print the result. Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 busy."""
+    """Run what is due and print the result.
+
+    Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 another run is under way.
+    """
     started = time.monotonic()
     progress = Progress(sys.stdout, quiet=quiet)
     problem = _range_problem(settings, first, last)
@@ -111,7 +114,11 @@ def _output_to(log: Path) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     for old in sorted(log.parent.glob("run-*.log"))[:-20]:
         old.unlink(missing_ok=True)
-    with log.open("w") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+    with (
+        log.open("w") as stream,
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

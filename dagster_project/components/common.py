@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_project.settings import Settings, load_settings
 
 WAREHOUSE_POOL = "warehouse"  # one writer at a time; its limit of 1 stands in the instance's dagster.yaml
+PROGRESS = "› "  # a log message that begins so is one that the command line shows while a run works
 OWNERS = ["team:data"]
 CONNECTOR_RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 

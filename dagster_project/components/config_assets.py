@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 import duckdb
 import pyarrow as pa
@@ -20,7 +22,7 @@ MEANINGS = {
     "scorecard_conditions": "Which accounts a scorecard judges. Grain: scorecard version, condition and value.",
     "scorecard_groups": "Groups and their weights. Grain: scorecard version and group.",
     "scorecard_measures": "Measures and their weights. Grain: scorecard version and measure.",
-    "score_segments": "Pieces of the curves that turn a value into a score. Grain: scorecard version, measure and piece.",
+    "score_segments": "Pieces of the curves that score a value. Grain: scorecard version, measure and piece.",
     "scorecard_bands": "Bands. Grain: scorecard version and band.",
     "scorecard_exceptions": "Conditions that cap or floor a score. Grain: scorecard version and exception.",
     "alert_rules": "Rules of config/alerts.yml. Grain: rule.",
@@ -34,16 +36,20 @@ def config_assets(settings: Settings) -> dg.AssetsDefinition:
         name="configuration",
         specs=[
             dg.AssetSpec(
-                ["raw_config", name], group_name="ingest", description=MEANINGS[name], owners=common.OWNERS, kinds={"yaml"}
+                ["raw_config", name],
+                group_name="ingest",
+                description=MEANINGS[name],
+                owners=common.OWNERS,
+                kinds={"yaml"},
             )
             for name in SCHEMAS
         ],
         pool=common.WAREHOUSE_POOL,
     )
-    def configuration(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
+    def configuration() -> Iterator[dg.MaterializeResult[None]]:
         try:
             scorecards = load_scorecards(settings.scorecards)
-            alerts = load_alerts(settings.alerts)
+            alerts = load_alerts(settings.alerts, lenses={one.spec.lens for one in scorecards})
         except ConfigError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         with open_warehouse(settings) as connection:
@@ -56,14 +62,16 @@ def config_assets(settings: Settings) -> dg.AssetsDefinition:
 
 
 def with_older_versions(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """The new tables, and from the warehouse the rows of scorecard versions no longer in force: score rows name them."""
+    """The new tables, with the rows of scorecard versions no longer in force, which score rows still name."""
     joined: dict[str, pa.Table] = {}
     connection.register("current_scorecards", tables["scorecards"])
     for name, table in tables.items():
         joined[name] = table
         if "scorecard_hash" not in SCHEMAS[name] or not table_exists(connection, "raw_config", name):
             continue
-        columns = ", ".join("false as is_current" if column == "is_current" else quoted(column) for column in SCHEMAS[name])
+        columns = ", ".join(
+            "false as is_current" if column == "is_current" else quoted(column) for column in SCHEMAS[name]
+        )
         older = connection.sql(
             f"select {columns} from raw_config.{quoted(name)} "  # names of our own, quoted
             "where scorecard_hash not in (select scorecard_hash from current_scorecards)"

@@ -1,4 +1,4 @@
-"""dbt in Dagster: asset keys equal dbt's names, day-grained marts are partitioned by day, days are planned before dbt runs."""
+"""dbt in Dagster: keys are dbt's names, marts that grow by a day are partitioned, days are planned before dbt runs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from dagster_project.components import common
 from dagster_project.components.inputs import inputs_hash
+from dagster_project.components.portraits import table_metadata
 from dagster_project.run_days import RunDays, mark_scored, plan_run
 from dagster_project.settings import PROJECT_ROOT, Settings
 from dagster_project.warehouse import open_warehouse
@@ -24,23 +25,24 @@ DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=
 # Only these carry partitions. Each partition of each asset is an event of its own in Dagster's log (20-40 ms): with all
 # forty models partitioned, a backfill of a year would spend minutes on bookkeeping. The rest follow from these days.
 DAILY_MARTS = frozenset({"fct_health_scores", "fct_measure_scores"})
+MODELS_A_LINE = 10  # of progress
 
 
 class Translator(DagsterDbtTranslator):
     """Names, groups, owners and partitions of the dbt models."""
 
     def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=False))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Two parts, as dbt says: schema and name."""
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:  # noqa: ARG002
         """All models belong to one stage."""
         return "transform"
 
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """The team that answers for the models."""
         return common.OWNERS
 
@@ -56,22 +58,26 @@ class Translator(DagsterDbtTranslator):
 class Dbt(DbtCliResource):
     """dbt's command line, without what costs seconds at each run and gives nothing here.
 
-    dagster-dbt asks `dbt --version` (which dials out) and starts an adapter of its own (for row counts, which would open
-    the warehouse while dbt holds it). Both are private there; tests/defs guards them.
+    dagster-dbt asks `dbt --version` (which dials out) and starts an adapter of its own (for row counts, which would
+    open the warehouse while dbt holds it). Both are private there; tests/defs guards them.
     """
 
     @property
-    def _cli_version(self) -> Version:  # type: ignore[override]
+    def _cli_version(self) -> Version:
         return Version(installed_version("dbt-core"))
 
-    def _initialize_dbt_core_adapter(self, args: object) -> None:  # type: ignore[override]
+    def _initialize_dbt_core_adapter(self, args: object) -> None:  # type: ignore[override]  # noqa: ARG002
         return None
 
 
 def dbt_resource(settings: Settings) -> Dbt:
-    """dbt on this company's warehouse: profiles.yml reads these variables."""
+    """Dbt on this company's warehouse: profiles.yml reads these variables."""
     os.environ.update(dbt_environment(settings))
-    return Dbt(project_dir=DBT_PROJECT, profiles_dir=os.fspath(DBT_PROJECT.profiles_dir), dbt_executable=_dbt())
+    return Dbt(
+        project_dir=os.fspath(DBT_PROJECT.project_dir),
+        profiles_dir=os.fspath(DBT_PROJECT.profiles_dir),
+        dbt_executable=_dbt(),
+    )
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
@@ -87,7 +93,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def _dbt() -> str:
-    """dbt beside this Python, so that the right one runs whatever PATH says."""
+    """Dbt beside this Python, so that the right one runs whatever PATH says."""
     beside = Path(sys.executable).with_name("dbt")
     return os.fspath(beside) if beside.exists() else "dbt"
 
@@ -100,13 +106,20 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
     first, last = common.days_of_run(context)
     with open_warehouse(settings) as connection:
         days = plan_run(connection, settings, first, last)
-    context.log.info(_told(days, settings))
+    context.log.info(common.PROGRESS + _told(days, settings))
     invocation = dbt.cli(["--no-version-check", "--no-use-colors", "build"], context=context)
     events: list[Any] = []
+    built = 0
     try:
-        events.extend(invocation.stream())
+        for event in invocation.stream():
+            events.append(event)
+            built += isinstance(event, dg.Output)
+            if isinstance(event, dg.Output) and built % MODELS_A_LINE == 0:
+                context.log.info(
+                    f"{common.PROGRESS}{built} of {len(context.selected_asset_keys)} models built and tested"
+                )
     finally:
-        yield from _with_rows(context, events, settings)
+        yield from _with_metadata(context, events, settings)
     if not context.is_subset:
         with open_warehouse(settings) as connection:
             mark_scored(connection, days, inputs_hash(settings), common.now(settings))
@@ -119,21 +132,19 @@ def _told(days: RunDays, settings: Settings) -> str:
     text += f"; {days.fact_days} days of new facts"
     if days.too_late:
         text += (
-            f". {days.too_late} days have facts that came more than {settings.look_back_days} days late and are not worked "
-            "in: `health run --from DAY` re-opens them"
+            f". {days.too_late} days have facts that came more than {settings.look_back_days} days late and are not "
+            "worked in: `health run --from DAY` re-opens them"
         )
     return text
 
 
-def _with_rows(context: dg.AssetExecutionContext, events: list[Any], settings: Settings) -> Iterator[Any]:
-    """The events with each table's rows. Counted here, once dbt has let go of the warehouse."""
+def _with_metadata(context: dg.AssetExecutionContext, events: list[Any], settings: Settings) -> Iterator[Any]:
+    """The events with what a person wants to know of each table; read once dbt has let go of the warehouse."""
     with open_warehouse(settings) as connection:
-        rows = dict(
-            connection.execute("select schema_name || '/' || table_name, estimated_size from duckdb_tables()").fetchall()
-        )
+        known = table_metadata(connection)
     for event in events:
         if isinstance(event, dg.Output):
             key = "/".join(context.asset_key_for_output(event.output_name).path)
-            if key in rows:
-                event = event.with_metadata({**event.metadata, "dagster/row_count": rows[key]})
-        yield event
+            yield event.with_metadata({**event.metadata, **known.get(key, {})})
+        else:
+            yield event

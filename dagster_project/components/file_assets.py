@@ -1,6 +1,6 @@
 """One asset for each entity that the `files` connector can load."""
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
@@ -39,7 +39,7 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
                 result = load_entity(connection, settings, entity.name, common.now(settings))
             except SourceFileError as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
-        context.log.info(_told(entity.name, result))
+        context.log.info(common.PROGRESS + _told(entity.name, result))
         return dg.MaterializeResult(metadata=_metadata(result))
 
     return load
@@ -47,15 +47,15 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
 
 def _told(name: str, result: LoadResult) -> str:
     return (
-        f"{name}: {result.files_loaded} of {result.files_found} files were new or changed; {result.rows_read} rows read, "
-        f"{result.rows_accepted} accepted, {result.rows_rejected} set aside"
+        f"{name}: {result.files_loaded} of {result.files_found} files were new or changed; {result.rows_read} rows "
+        f"read, {result.rows_accepted} accepted, {result.rows_rejected} set aside"
     )
 
 
-def _metadata(result: LoadResult) -> dict[str, object]:
+def _metadata(result: LoadResult) -> dict[str, Any]:
     share = result.rows_rejected / result.rows_read if result.rows_read else 0.0
     reasons = [dg.TableRecord({"reason": reason, "rows": rows}) for reason, rows in result.rejected_by_reason.items()]
-    metadata: dict[str, object] = {
+    metadata: dict[str, Any] = {
         "files_found": result.files_found,
         "files_loaded": result.files_loaded,
         "files_unchanged": result.files_unchanged,

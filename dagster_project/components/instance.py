@@ -41,4 +41,3 @@ def _config(home: Path) -> dict[str, object]:
             }
         },
     }
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from dagster_project.components import common
@@ -33,7 +35,7 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
             )
         ],
     )
-    def rejected_rows() -> dg.MaterializeResult[None]:
+    def rejected_rows() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with open_warehouse(settings) as connection:
             prepare(connection)
             examples = connection.execute(
@@ -42,7 +44,8 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
                 [SHOWN],
             ).fetchall()
             shares = connection.execute(
-                "select entity, sum(rows_rejected), sum(rows_read) from raw_meta.loaded_files group by entity order by entity"
+                "select entity, sum(rows_rejected), sum(rows_read) from raw_meta.loaded_files "
+                "group by all order by entity"
             ).fetchall()
         names = ("entity", "file", "line", "column", "reason")
         records = [dg.TableRecord(dict(zip(names, map(_shown, row), strict=True))) for row in examples]
@@ -52,9 +55,15 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
             check_name="few_rows_rejected",
             passed=not bad,
             severity=dg.AssetCheckSeverity.WARN,
-            description="More rows than usual are set aside: " + "; ".join(bad) if bad else "Nearly all rows are accepted.",
+            description="More rows than usual are set aside: " + "; ".join(bad)
+            if bad
+            else "Nearly all rows are accepted.",
         )
-        metadata: dict[str, object] = {"rows_rejected": rejected, "rows_read": read, "share_rejected": rejected / max(read, 1)}
+        metadata: dict[str, Any] = {
+            "rows_rejected": rejected,
+            "rows_read": read,
+            "share_rejected": rejected / max(read, 1),
+        }
         if records:
             metadata["examples"] = dg.MetadataValue.table(records)
         return dg.MaterializeResult(metadata=metadata, check_results=[check])
@@ -62,5 +71,5 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
     return rejected_rows
 
 
-def _shown(value: object) -> object:
+def _shown(value: Any) -> str | int | float | None:
     return value if isinstance(value, (int, float)) or value is None else str(value)

@@ -43,8 +43,9 @@ def only_run(settings: Settings) -> Iterator[None]:
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark the command line's unfinished runs as failed and free the pool slots they held; call it under `only_run`.
 
-    Whoever holds the lock knows that no such run is alive. After a SIGKILL nobody else frees the slots unless the daemon
-    runs, and the next run would wait for ever. Runs of the daemon carry no process id: run monitoring looks after those.
+    Whoever holds the lock knows that no such run is alive. After a SIGKILL nobody else frees the slots unless the
+    daemon runs, and the next run would wait for ever. Runs of the daemon carry no process id: run monitoring looks
+    after those.
     Returns the ids of the runs.
     """
     unfinished = instance.get_runs(
@@ -54,6 +55,8 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     )
     dead = [run for run in unfinished if PID_TAG in run.tags]
     for run in dead:
-        instance.report_run_failed(run, message="The process of this run is gone: it was killed or the machine stopped.")
+        instance.report_run_failed(
+            run, message="The process of this run is gone: it was killed or the machine stopped."
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import duckdb
 
@@ -59,7 +61,7 @@ def _export_asset(settings: Settings, export: Export) -> dg.AssetsDefinition:
         key=["exports", export.name],
         deps=[MART],
         group_name="publish",
-        description=f"{export.table} as {' and '.join(export.formats)}; cells that a spreadsheet would run are made harmless.",
+        description=f"{export.table} as {' and '.join(export.formats)}; formulas in cells are made harmless.",
         owners=common.OWNERS,
         kinds=set(export.formats),
     )
@@ -73,7 +75,9 @@ def _export_asset(settings: Settings, export: Export) -> dg.AssetsDefinition:
             export.columns,
         )
         paths = [dg.TableRecord({"file": str(file.path), "rows": file.rows}) for file in files]
-        return dg.MaterializeResult(metadata={"files": dg.MetadataValue.table(paths), "dagster/row_count": files[0].rows})
+        return dg.MaterializeResult(
+            metadata={"files": dg.MetadataValue.table(paths), "dagster/row_count": files[0].rows}
+        )
 
     return written
 
@@ -127,7 +131,7 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
             for row in open_now[:BREACHES_SHOWN]
         ]
         opened = sum(1 for row in open_now if newest and row[3] == newest[0])
-        metadata: dict[str, object] = {"open_breaches": len(open_now), "opened_on_newest_day": opened}
+        metadata: dict[str, Any] = {"open_breaches": len(open_now), "opened_on_newest_day": opened}
         if shown:
             metadata["breaches"] = dg.MetadataValue.table(shown)
         return dg.MaterializeResult(metadata=metadata)
@@ -135,5 +139,5 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
     return breaches
 
 
-def _cell(value: object) -> object:
+def _cell(value: Any) -> str | int | float | None:
     return value if isinstance(value, (int, float)) or value is None else str(value)

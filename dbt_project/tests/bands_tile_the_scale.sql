@@ -1,4 +1,5 @@
 -- The bands of a scorecard lie end to end from 0 to 100.
+{{ config(meta={'dagster': {'ref': {'name': 'dim_scorecards'}}}) }}
 with ordered as (
     select
         scorecard_hash,
@@ -7,6 +8,7 @@ with ordered as (
         lag(upper_score, 1, 0) over (partition by scorecard_hash order by lower_score) as begins,
         row_number() over (partition by scorecard_hash order by lower_score desc) as from_top
     from {{ source('raw_config', 'scorecard_bands') }}
+    where scorecard_hash in (select scorecard_hash from {{ ref('dim_scorecards') }})
 )
 
 select *

@@ -1,4 +1,5 @@
 -- The measures' contributions sum to the raw score, and what they lose is what is missing to 100.
+{{ config(meta={'dagster': {'ref': {'name': 'int_health_scores'}}}) }}
 select
     scores.account_id,
     scores.day,

@@ -1,4 +1,5 @@
 -- Every account of every day has, for its scorecard, a row for each measure that the scorecard asks for.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_measure_scores'}}}) }}
 with expected as (
     select
         applied.account_id,
