@@ -7,8 +7,12 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 DEFAULT_CONFIG := config/pipeline.yml
-CONFIG ?= $(or $(HEALTH_CONFIG),$(DEFAULT_CONFIG))
-DATA ?= $(HEALTH_DATA)
+ifndef CONFIG
+CONFIG := $(or $(HEALTH_CONFIG),$(DEFAULT_CONFIG))
+endif
+ifndef DATA
+DATA := $(HEALTH_DATA)
+endif
 PORT ?= 3000
 ARGS ?=
 PYTEST_ARGS ?=
@@ -42,9 +46,9 @@ endif
 ui: setup ## the Dagster UI on 127.0.0.1; PORT=3000 CONFIG=file DATA=folder
 	@PORT=$(PORT) $(BIN)/health ui
 
-run ui: export HEALTH_CONFIG = $(CONFIG)
+run ui: export HEALTH_CONFIG := $(CONFIG)
 ifneq ($(DATA),)
-run ui: export HEALTH_DATA = $(DATA)
+run ui: export HEALTH_DATA := $(DATA)
 endif
 
 test: $(DEV) $(MANIFEST) ## unit, defs and integration tests; PYTEST_ARGS="-k name"
