@@ -7,8 +7,8 @@ with ordered as (
         upper_score,
         lag(upper_score, 1, 0) over (partition by scorecard_hash order by lower_score) as begins,
         row_number() over (partition by scorecard_hash order by lower_score desc) as from_top
-    from {{ source('raw_config', 'scorecard_bands') }}
-    where scorecard_hash in (select scorecard_hash from {{ ref('dim_scorecards') }})
+    from {{ source('raw_config', 'scorecard_bands') }} as bands
+    where bands.scorecard_hash in (select scorecards.scorecard_hash from {{ ref('dim_scorecards') }} as scorecards)
 )
 
 select *

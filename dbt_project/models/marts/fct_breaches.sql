@@ -22,20 +22,23 @@ changed as (
 counted as (
     select
         *,
-        case when holds then sum(case when holds then 1 else 0 end) over (
+        sum(case when holds then 1 else 0 end) over (
             partition by rule, account_id, held_run order by day rows unbounded preceding
-        ) end as held_days,
-        case when is_clear then sum(case when is_clear then 1 else 0 end) over (
+        ) as held_days,
+        sum(case when is_clear then 1 else 0 end) over (
             partition by rule, account_id, clear_run order by day rows unbounded preceding
-        ) end as clear_days
+        ) as clear_days
     from changed
 ),
 
--- A breach opens after dwell_days in which the rule held, and closes after close_days in which it was clear by its margin.
+-- A breach opens after dwell_days in which the rule held; it closes after close_days in which it was clear.
 signalled as (
     select
         *,
-        case when held_days >= dwell_days then true when clear_days >= close_days then false end as signal
+        case
+            when holds and held_days >= dwell_days then true
+            when is_clear and clear_days >= close_days then false
+        end as signal
     from counted
 ),
 
@@ -115,8 +118,12 @@ final as (
         episodes.opened_on,
         episodes.closed_on,
         episodes.closed_on is null as is_open,
-        cast({{ days_from('episodes.opened_on', 'coalesce(episodes.closed_on, ' ~ add_days('episodes.last_day', 1) ~ ')') }} as bigint)
-            as days_open,
+        cast(
+            {{ days_from(
+                'episodes.opened_on', 'coalesce(episodes.closed_on, ' ~ add_days('episodes.last_day', 1) ~ ')'
+            ) }}
+            as bigint
+        ) as days_open,
         episodes.value_at_open,
         episodes.worst_value,
         peaks.peak_on

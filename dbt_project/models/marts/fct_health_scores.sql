@@ -1,5 +1,10 @@
 -- grain: account, day and scorecard version
 {%- set trends = [7, 30, 90] %}
+{%- set columns = [
+    'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment',
+    'arr', 'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
+    'measures_present', 'measures_expected',
+] %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
@@ -12,23 +17,14 @@ with scored as (
 
 -- Days after the run's own were compared with days that may just have changed: their trends are made anew.
 kept as (
-    {% if is_incremental() %}
-    select * from {{ this }}
-    where
-        day between {{ add_days(from_day(), -90) }} and {{ add_days(to_day(), 90) }}
-        and not (day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }})
-    {% else %}
     select *
-    from scored
-    where false
-    {% endif %}
+    from {{ this if is_incremental() else ref('int_health_scores') }}
+    where
+        {{ 'true' if is_incremental() else 'false' }}
+        and day between {{ add_days(from_day(), -90) }} and {{ add_days(to_day(), 90) }}
+        and not (day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }})
 ),
 
-{% set columns = [
-    'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment', 'arr',
-    'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
-    'measures_present', 'measures_expected',
-] %}
 united as (
     select {{ columns | join(', ') }}
     from scored
@@ -56,18 +52,18 @@ comparable as (
 
 compared as (
     select
+        {% for days in trends %}
+        united.score - before_{{ days }}.score as trend_{{ days }}d,
+        {% endfor %}
         united.*
-        {%- for days in trends %},
-        united.score - before_{{ days }}.score as trend_{{ days }}d
-        {%- endfor %}
     from united
-    {%- for days in trends %}
+    {% for days in trends %}
     left join comparable as before_{{ days }}
         on
             united.account_id = before_{{ days }}.account_id
             and united.scorecard_id = before_{{ days }}.scorecard_id
             and {{ add_days('united.day', -days) }} = before_{{ days }}.day
-    {%- endfor %}
+    {% endfor %}
 ),
 
 final as (

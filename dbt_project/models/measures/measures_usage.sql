@@ -1,5 +1,7 @@
 -- grain: account and day of the run
 {%- set baseline_weeks = range(4, 12) %}
+{%- set weeks = [] %}
+{%- for week in baseline_weeks %}{% do weeks.append('week_' ~ week) %}{% endfor %}
 with account_days as (
     select * from {{ ref('int_accounts__days') }}
 ),
@@ -13,14 +15,14 @@ windows as (
         key_features_28d,
         last_event_day,
         {{ days_from('first_event_day', 'day') }} as days_since_first_event,
+        {% for week in baseline_weeks %}
+        coalesce(lag(weekly_users_settled, {{ 7 * (week - 1) }}) over account_days, 0) as users_of_week_{{ week }},
+        {% endfor %}
         weekly_users
         + weekly_users_settled
         + coalesce(lag(weekly_users_settled, 7) over account_days, 0) as users_of_3_weeks,
         coalesce(lag(events_28d, 28) over account_days, 0)
         + coalesce(lag(events_28d, 56) over account_days, 0) as events_of_baseline
-        {%- for week in baseline_weeks %},
-        coalesce(lag(weekly_users_settled, {{ 7 * (week - 1) }}) over account_days, 0) as users_of_week_{{ week }}
-        {%- endfor %}
     from {{ ref('int_usage__windows') }}
     where day between {{ add_days(from_day(), -84) }} and {{ to_day() }}
     window account_days as (partition by account_id order by day)
@@ -29,13 +31,20 @@ windows as (
 -- Weeks before the account's first use are no part of its baseline; silent weeks after it are, as zero.
 weeks_in_use as (
     select
-        * exclude ({% for week in baseline_weeks %}users_of_week_{{ week }}{{ ", " if not loop.last }}{% endfor %})
-        {%- for week in baseline_weeks %},
-        case when days_since_first_event >= {{ 7 * week + 6 }} then users_of_week_{{ week }} end as week_{{ week }}
-        {%- endfor %}
+        account_id,
+        day,
+        active_users_28d,
+        events_28d,
+        key_features_28d,
+        last_event_day,
+        {% for week in baseline_weeks %}
+        case when days_since_first_event >= {{ 7 * week + 6 }} then users_of_week_{{ week }} end as week_{{ week }},
+        {% endfor %}
+        users_of_3_weeks,
+        events_of_baseline
     from windows
 ),
-{% set weeks = [] %}{% for week in baseline_weeks %}{% do weeks.append('week_' ~ week) %}{% endfor %}
+
 baselines as (
     select
         *,

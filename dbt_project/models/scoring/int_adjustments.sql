@@ -24,7 +24,8 @@ overrides as (
         applied.scorecard_hash,
         overrides.kind,
         cast(overrides.score as double) as limit_score,
-        overrides.reason || ' (' || overrides.author || ', until ' || cast(overrides.expires_on as varchar) || ')' as reason
+        overrides.reason || ' (' || overrides.author || ', until ' || cast(overrides.expires_on as varchar) || ')'
+            as reason
     from {{ ref('int_scorecards_applied') }} as applied
     inner join {{ ref('int_judgement__overrides') }} as overrides
         on
@@ -47,8 +48,9 @@ final as (
         min(case when kind = 'cap' then limit_score end) as cap,
         max(case when kind = 'floor' then limit_score end) as floor,
         min(case when kind = 'value' then limit_score end) as forced,
-        string_agg(kind || ' ' || cast(cast(limit_score as integer) as varchar) || ': ' || reason, '; ' order by kind, reason)
-            as adjustment
+        string_agg(
+            kind || ' ' || cast(cast(limit_score as integer) as varchar) || ': ' || reason, '; ' order by kind, reason
+        ) as adjustment
     from united
     group by account_id, day, scorecard_hash
 )

@@ -6,7 +6,7 @@ with weighed as (
             when scores.measure_score is null then 0
             when groups.roll_up in ('lowest', 'highest')
                 then case when scores.position = groups.chosen_position then 1 else 0 end
-            else cast(scores.weight as double) / cast(groups.weight_present as double)
+            else cast(scores.weight as double) / groups.weight_present
         end as weight_in_group,
         case
             when groups.group_score is null then 0

@@ -5,9 +5,9 @@ with added as (
         day,
         scorecard_hash,
         measure_group,
-        sum(weight) as weight_expected,
-        sum(case when measure_score is not null then weight end) as weight_present,
-        sum(weight * measure_score) as weighted_score,
+        cast(sum(weight) as double) as weight_expected,
+        cast(sum(case when measure_score is not null then weight else 0 end) as double) as weight_present,
+        cast(coalesce(sum(weight * measure_score), 0) as double) as weighted_score,
         min(measure_score) as lowest,
         max(measure_score) as highest,
         min(case when measure_score is not null then {{ ranked('measure_score', 'position') }} end) as lowest_at,
@@ -34,28 +34,28 @@ rolled_up as (
             when 'lowest' then added.lowest_at.place
             when 'highest' then added.highest_at.place
         end as chosen_position,
-        {{ as_points('cast(coalesce(added.weight_present, 0) as double) / cast(added.weight_expected as double)') }}
-            as coverage,
+        {{ as_points('added.weight_present / added.weight_expected') }} as coverage,
         case groups.roll_up
             when 'lowest' then added.lowest
             when 'highest' then added.highest
-            else {{ as_points('cast(added.weighted_score as double) / cast(added.weight_present as double)') }}
+            else {{ as_points('added.weighted_score / nullif(added.weight_present, 0)') }}
         end as group_score,
-        case groups.roll_up
-            when 'lowest' then case when added.measures_present = added.measures_expected then added.lowest else 0 end
-            when 'highest' then coalesce(added.highest, 0)
-            else
-                {{ as_points('cast(coalesce(added.weighted_score, 0) as double) / cast(added.weight_expected as double)') }}
+        case
+            when groups.roll_up = 'highest' then coalesce(added.highest, 0)
+            when groups.roll_up = 'mean' then {{ as_points('added.weighted_score / added.weight_expected') }}
+            when added.measures_present = added.measures_expected then added.lowest
+            else 0
         end as group_low,
-        case groups.roll_up
-            when 'lowest' then coalesce(added.lowest, 100)
-            when 'highest' then case when added.measures_present = added.measures_expected then added.highest else 100 end
-            else
-                {{ as_points(
-                    '(cast(coalesce(added.weighted_score, 0) as double)
-                    + 100 * cast(added.weight_expected - coalesce(added.weight_present, 0) as double))
-                    / cast(added.weight_expected as double)'
-                ) }}
+        case
+            when groups.roll_up = 'lowest' then coalesce(added.lowest, 100)
+            when groups.roll_up = 'mean'
+                then
+                    {{ as_points(
+                        '(added.weighted_score + 100 * (added.weight_expected - added.weight_present))'
+                        ~ ' / added.weight_expected'
+                    ) }}
+            when added.measures_present = added.measures_expected then added.highest
+            else 100
         end as group_high
     from added
     inner join {{ source('raw_config', 'scorecard_groups') }} as groups

@@ -6,9 +6,9 @@ with adjusted as (
         case
             when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor then null
             when adjustments.forced is not null then adjustments.forced
-            else least(
-                greatest(raw_scores.raw_score, coalesce(adjustments.floor, 0)), coalesce(adjustments.cap, 100)
-            )
+            when raw_scores.raw_score > adjustments.cap or adjustments.floor > adjustments.cap then adjustments.cap
+            when raw_scores.raw_score < adjustments.floor then adjustments.floor
+            else raw_scores.raw_score
         end as score
     from {{ ref('int_raw_scores') }} as raw_scores
     left join {{ ref('int_adjustments') }} as adjustments

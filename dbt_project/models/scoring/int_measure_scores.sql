@@ -1,4 +1,4 @@
--- grain: account, day of the run, scorecard version and measure; every measure the scorecard asks for has a row, scored or not
+-- grain: account, day of the run, scorecard version and measure; each that the scorecard asks for, scored or not
 with expected as (
     select
         applied.account_id,

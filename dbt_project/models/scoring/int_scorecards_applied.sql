@@ -1,4 +1,4 @@
--- grain: account, day of the run, lens and status; the first scorecard in written order whose conditions the account meets
+-- grain: account, day of the run, lens and status; the first scorecard in written order that fits the account
 with account_days as (
     select * from {{ ref('int_accounts__days') }}
 ),

@@ -24,7 +24,7 @@ copies as (
         line,
         row_number() over (partition by event_id order by known_at, file_id, line) as copy
     from events
-    where event_id in (select event_id from arrived where event_id is not null)
+    where events.event_id in (select arrived.event_id from arrived where arrived.event_id is not null)
 ),
 
 marked as (

@@ -1,4 +1,5 @@
--- grain: event, or a row already counted by day, as the files connector gave it (repeats are kept here: counting them needs the whole history)
+-- grain: event, or a row already counted by day, as the files connector gave it
+-- Repeats stay: which copy came first is seen in the whole history, and only the run's days are looked up in it.
 with rows_received as (
     select * from {{ source('raw_files', 'usage_events') }}
 ),
