@@ -74,7 +74,7 @@ def explain(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+def ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""
     from dagster_project.commands.ui import serve
 

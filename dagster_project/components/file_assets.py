@@ -3,12 +3,15 @@
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from dagster_project.components import common
 from dagster_project.connectors.files import LoadResult, SourceFileError, load_entity, prepare
 from dagster_project.entities import ENTITIES, Entity
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
+
+UNMAPPED = dg.DataVersion("unmapped")
 
 
 def file_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -34,15 +37,32 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
         with open_warehouse(settings) as connection:
             prepare(connection)
             if mapped is None:
-                return dg.MaterializeResult(metadata={"files_found": 0, "mapped": False})
+                return dg.MaterializeResult(metadata={"files_found": 0, "mapped": False}, data_version=UNMAPPED)
             try:
                 result = load_entity(connection, settings, entity.name, common.now(settings))
             except SourceFileError as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
+            version = files_version(connection, entity.name)
         context.log.info(common.PROGRESS + _told(entity.name, result))
-        return dg.MaterializeResult(metadata=_metadata(result))
+        return dg.MaterializeResult(metadata=_metadata(result), data_version=version)
 
     return load
+
+
+def files_version(connection: duckdb.DuckDBPyConnection, *entities: str) -> dg.DataVersion:
+    """What the raw tables were loaded from: the same files and mapping, the same version.
+
+    Without it the UI would call everything downstream "unsynced" after a load that found nothing new.
+    """
+    found = connection.execute(
+        """
+        select md5(coalesce(string_agg(entity || path || content_hash || mapping_hash, '|' order by entity, path), ''))
+        from raw_meta.loaded_files
+        where list_contains(?, entity)
+        """,
+        [list(entities)],
+    ).fetchone()
+    return dg.DataVersion(found[0] if found else "")
 
 
 def _told(name: str, result: LoadResult) -> str:

@@ -28,6 +28,7 @@ def prepare_instance(settings: Settings) -> Path:
 def _config(home: Path) -> dict[str, object]:
     return {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},  # the UI's first page, which asks for an address to send mail to
         "concurrency": {
             "runs": {"max_concurrent_runs": 1},
             "pools": {"granularity": "op", "default_limit": 1},

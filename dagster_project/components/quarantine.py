@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_project.components import common
+from dagster_project.components.file_assets import files_version
 from dagster_project.connectors.files import prepare
 from dagster_project.entities import ENTITIES
 from dagster_project.settings import Settings
@@ -47,6 +48,7 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
                 "select entity, sum(rows_rejected), sum(rows_read) from raw_meta.loaded_files "
                 "group by all order by entity"
             ).fetchall()
+            version = files_version(connection, *ENTITIES)
         names = ("entity", "file", "line", "column", "reason")
         records = [dg.TableRecord(dict(zip(names, map(_shown, row), strict=True))) for row in examples]
         rejected, read = sum(row[1] for row in shares), sum(row[2] for row in shares)
@@ -66,7 +68,7 @@ def quarantine_asset(settings: Settings) -> dg.AssetsDefinition:
         }
         if records:
             metadata["examples"] = dg.MetadataValue.table(records)
-        return dg.MaterializeResult(metadata=metadata, check_results=[check])
+        return dg.MaterializeResult(metadata=metadata, check_results=[check], data_version=version)
 
     return rejected_rows
 
