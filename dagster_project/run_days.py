@@ -16,19 +16,25 @@ from dagster_project.warehouse import table_exists
 
 WINDOW_DAYS = 84  # the longest look back of a measure into the rolling windows: 12 weeks
 
+# Where an account is reached through these, a change of theirs can give an owner to usage that had none.
+REACHED_THROUGH = ("users", "subscriptions")
+
 
 @dataclass(frozen=True)
 class RunDays:
     """The days of one run, all inclusive.
 
     `asked_from` to `to_day` is the range asked for; scoring begins at `from_day`, earlier when late facts re-opened a
-    day within the look-back. `fact_days` counts the days whose facts are built again; `too_late` those whose facts are
-    older than the look-back and wait for an explicit backfill.
+    day within the look-back. `fact_days` counts the days whose usage facts are built again; `too_late` the days whose
+    facts came later than the look-back and wait for an explicit backfill. Open days are worked in when they are at or
+    after `floor`, or after `built_through`, the newest day scored before.
     """
 
     asked_from: date
     from_day: date
     to_day: date
+    floor: date
+    built_through: date
     windows_from_day: date
     facts_from_day: date
     facts_to_day: date
@@ -38,53 +44,87 @@ class RunDays:
 
 def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
     """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read."""
-    floor = first - timedelta(days=settings.look_back_days)
     built_through = _one(connection, "select max(day) from raw_meta.scored_days") or date.min
+    floor = first - timedelta(days=settings.look_back_days)
     if _facts_are_outdated(connection, settings):
         _reopen_all_facts(connection)
         floor = date.min
-    connection.execute(
-        """
-        create or replace table raw_meta.fact_days as
-        select distinct day from raw_meta.open_days
-        where day <= $last and (day >= $floor or day > $built)
-        """,
-        {"last": last, "floor": floor, "built": built_through},
-    )
-    reopened = _one(
-        connection,
-        """
-        select min(open.day) from raw_meta.open_days as open
-        inner join raw_meta.scored_days as scored on open.day = scored.day
-        where open.day >= $floor and open.day < $first
-        """,
-        {"floor": floor, "first": first},
-    )
-    from_day = max(min(first, reopened or first), min(first, settings.days.first))
-    facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone() or (
-        None,
-        None,
-        0,
-    )
-    late = connection.execute(
-        "select count(distinct day) from raw_meta.open_days where day < $floor and day <= $built",
-        {"floor": floor, "built": built_through},
-    ).fetchone()
+    within = {"first": first, "last": last, "floor": floor, "built": built_through}
+    _write_fact_days(connection, within)
+    from_day = _first_reopened(connection, within) or first
+    facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone()
+    facts_from, facts_to, fact_days = facts or (None, None, 0)
     days = RunDays(
         asked_from=first,
         from_day=from_day,
         to_day=last,
-        windows_from_day=_windows_from(connection, from_day, last, facts[0]),
-        facts_from_day=facts[0] or first,
-        facts_to_day=facts[1] or first,
-        fact_days=facts[2],
-        too_late=late[0] if late else 0,
+        floor=floor,
+        built_through=built_through,
+        windows_from_day=_windows_from(connection, from_day, last, facts_from),
+        facts_from_day=facts_from or first,
+        facts_to_day=facts_to or first,
+        fact_days=fact_days,
+        too_late=_too_late(connection, within),
     )
-    _write(connection, settings, days)
+    _write(connection, days)
     return days
 
 
-def mark_scored(connection: duckdb.DuckDBPyConnection, days: RunDays, inputs_hash: str, at: datetime) -> None:
+def _write_fact_days(connection: duckdb.DuckDBPyConnection, within: dict[str, object]) -> None:
+    """Days whose usage facts must be built: rows came or went, or rows without an account may now have one."""
+    strangers = ""
+    if table_exists(connection, "intermediate", "int_usage__arrivals"):
+        strangers = """
+            union
+            select known_day from intermediate.int_usage__arrivals
+            where without_account > 0 and known_day between $floor and $last
+              and exists (select * from raw_meta.open_days where list_contains($reached_through, entity))
+        """
+    connection.execute(
+        f"""
+        create or replace table raw_meta.fact_days as
+        select day from raw_meta.open_days
+        where entity = 'usage_events' and day <= $last and (day >= $floor or day > $built)
+        {strangers}
+        """,  # the text between is written above
+        {name: value for name, value in within.items() if name != "first"}
+        | ({"reached_through": list(REACHED_THROUGH)} if strangers else {}),
+    )
+
+
+def _first_reopened(connection: duckdb.DuckDBPyConnection, within: dict[str, object]) -> date | None:
+    """The first day before the range that is scored already and touched by late facts within the look-back."""
+    day: date | None = _one(
+        connection,
+        """
+        select min(touched.day) from (
+            select day from raw_meta.open_days union select day from raw_meta.fact_days
+        ) as touched
+        inner join raw_meta.scored_days as scored on touched.day = scored.day
+        where touched.day >= $floor and touched.day < $first
+        """,
+        {"floor": within["floor"], "first": within["first"]},
+    )
+    return day
+
+
+def _too_late(connection: duckdb.DuckDBPyConnection, within: dict[str, object]) -> int:
+    """How many scored days have facts that came later than the look-back."""
+    count: int = _one(
+        connection,
+        """
+        select count(distinct open.day) from raw_meta.open_days as open
+        inner join raw_meta.scored_days as scored on open.day = scored.day
+        where open.day < $floor
+        """,
+        {"floor": within["floor"]},
+    )
+    return count
+
+
+def mark_scored(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, days: RunDays, inputs_hash: str, at: datetime
+) -> None:
     """Record that the run's days are scored, and close the days it worked in; in one transaction."""
     connection.execute("begin")
     try:
@@ -95,7 +135,21 @@ def mark_scored(connection: duckdb.DuckDBPyConnection, days: RunDays, inputs_has
             """,
             {"from_day": days.from_day, "to_day": days.to_day, "inputs_hash": inputs_hash, "at": at},
         )
-        connection.execute("delete from raw_meta.open_days where day in (select day from raw_meta.fact_days)")
+        connection.execute(
+            "create or replace table raw_meta.facts_built as select $facts_hash as facts_hash",
+            {"facts_hash": settings.content_hash},
+        )
+        # A day before the first one scored touches no score: nothing is left to work in but usage, which now is.
+        connection.execute(
+            """
+            delete from raw_meta.open_days
+            where day <= $to_day and (
+                day >= $floor or day > $built
+                or day not in (select day from raw_meta.scored_days) and entity <> 'usage_events'
+            )
+            """,
+            {"to_day": days.to_day, "floor": days.floor, "built": days.built_through},
+        )
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
@@ -137,6 +191,9 @@ def _windows_from(connection: duckdb.DuckDBPyConnection, from_day: date, to_day:
     start = from_day - timedelta(days=WINDOW_DAYS)
     if not table_exists(connection, "intermediate", "int_usage__windows"):
         return start
+    if facts_from:
+        # Later days look back on the facts that change now: they are missing until a run needs them.
+        connection.execute("delete from intermediate.int_usage__windows where day > ?", [to_day])
     missing = _one(
         connection,
         """
@@ -150,10 +207,15 @@ def _windows_from(connection: duckdb.DuckDBPyConnection, from_day: date, to_day:
 
 
 def _facts_are_outdated(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """Key features and the time zone are part of the stored facts: when they change, all facts are built again."""
-    if not table_exists(connection, "raw_meta", "run_days"):
+    """Key features and the time zone are part of the stored facts: when they change, all facts are built again.
+
+    So they are when the run that first built them did not come to its end.
+    """
+    if not table_exists(connection, "intermediate", "int_usage__daily"):
         return False
-    return bool(_one(connection, "select facts_hash from raw_meta.run_days") != settings.content_hash)
+    if not table_exists(connection, "raw_meta", "facts_built"):
+        return True
+    return bool(_one(connection, "select facts_hash from raw_meta.facts_built") != settings.content_hash)
 
 
 def _reopen_all_facts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -168,12 +230,12 @@ def _reopen_all_facts(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("delete from intermediate.int_usage__windows")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, settings: Settings, days: RunDays) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, days: RunDays) -> None:
     connection.execute(
         """
         create or replace table raw_meta.run_days as
         select $from_day::date as from_day, $to_day::date as to_day, $windows::date as windows_from_day,
-               $facts_from::date as facts_from_day, $facts_to::date as facts_to_day, $facts_hash as facts_hash
+               $facts_from::date as facts_from_day, $facts_to::date as facts_to_day
         """,
         {
             "from_day": days.from_day,
@@ -181,7 +243,6 @@ def _write(connection: duckdb.DuckDBPyConnection, settings: Settings, days: RunD
             "windows": days.windows_from_day,
             "facts_from": days.facts_from_day,
             "facts_to": days.facts_to_day,
-            "facts_hash": settings.content_hash,
         },
     )
 

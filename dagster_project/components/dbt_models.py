@@ -135,7 +135,7 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
         yield from _with_metadata(context, events, settings)
     if not context.is_subset:
         with open_warehouse(settings) as connection:
-            mark_scored(connection, days, inputs_hash(settings), common.now(settings))
+            mark_scored(connection, settings, days, inputs_hash(settings), common.now(settings))
 
 
 def _told(days: RunDays, settings: Settings) -> str:

@@ -14,7 +14,7 @@ with counted as (
         cast(sum(duration_seconds) as bigint) as duration_seconds,
         cast(count(user_id) as bigint) as events_with_user
     from {{ ref('int_usage__events') }}
-    where is_account_known and not is_repeat
+    where account_id is not null and not is_repeat
     group by account_id, event_day, known_day
 ),
 
@@ -32,7 +32,7 @@ used as (
     from {{ ref('int_usage__events') }} as events
     inner join features
         on events.event_name = features.feature
-    where events.is_account_known and not events.is_repeat
+    where events.account_id is not null and not events.is_repeat
     group by events.account_id, events.event_day, events.known_day
 ),
 

@@ -11,4 +11,4 @@ select distinct
     event_day,
     known_day
 from {{ ref('int_usage__events') }}
-where is_account_known and not is_repeat and user_id is not null
+where account_id is not null and not is_repeat and user_id is not null
