@@ -1,108 +1,148 @@
--- grain: source, entity and kind of issue; what was wrong with the input, counted
-{%- set reachable = [
-    ('tickets', 'int_support__tickets', 'ticket_id'),
-    ('survey_responses', 'int_survey__responses', 'response_id'),
-    ('invoices', 'int_billing__invoices', 'invoice_id'),
-    ('engagement_events', 'int_engagement__events', 'engagement_id'),
-    ('outcomes', 'int_outcomes__outcomes', 'outcome_id'),
-    ('pulses', 'int_judgement__pulses', 'account_id'),
-    ('overrides', 'int_judgement__overrides', 'override_id'),
+-- grain: source, entity, issue and title; what was wrong with the input: how many rows, and the first of them
+{%- set with_account = [
+    ('tickets', 'int_support__tickets'), ('survey_responses', 'int_survey__responses'), ('invoices', 'int_billing__invoices'),
+    ('engagement_events', 'int_engagement__events'), ('outcomes', 'int_outcomes__outcomes'),
+    ('pulses', 'int_judgement__pulses'), ('overrides', 'int_judgement__overrides'),
 ] %}
-{%- set keyed = [
-    ('users', 'user_id'), ('tickets', 'ticket_id'), ('survey_responses', 'response_id'), ('invoices', 'invoice_id'),
-    ('engagement_events', 'engagement_id'), ('outcomes', 'outcome_id'), ('overrides', 'override_id'),
+{%- set keys = [
+    ('users', ['user_id']), ('subscriptions', ['subscription_id', 'known_at']), ('tickets', ['ticket_id']),
+    ('survey_responses', ['response_id']), ('invoices', ['invoice_id']), ('engagement_events', ['engagement_id']),
+    ('outcomes', ['outcome_id']), ('pulses', ['account_id', 'given_on']), ('overrides', ['override_id']),
+] %}
+{%- set unknown = ".account_id is none of the accounts: row kept, not scored" %}
+{%- set repeated = " repeats: the first row counts, this one does not" %}
+{%- set usage_issues = [
+    ('repeats', 'repeated_id', 'event_id' ~ repeated), ('without_account', 'unknown_account', unknown[1:]),
+    ('before_subscription', 'before_subscription', 'occurred_at is before its subscription began: row counted all the same'),
 ] %}
 with rejected as (
     select
         source,
         entity,
-        'rejected' as issue,
-        'row set aside: ' || reason as title,
-        count(*) as rows,
-        min(file || ' line ' || cast(line as varchar)) as example
+        file,
+        line,
+        coalesce(entity || '.' || column_name, entity || ': line') as what,
+        -- The reasons that carry particulars of their row; each would be a kind of its own.
+        case
+            when reason like '% repeats (first at %' then 'repeats'
+            when reason like 'has % where the header has %' then 'has more or fewer values than the header'
+            else reason
+        end as reason
     from {{ source('raw_quarantine', 'rejected_rows') }}
-    group by source, entity, reason
 ),
 
-usage as (
+accounts as (
+    select * from {{ ref('int_accounts__versions') }}
+    where known_until is null
+),
+
+subscriptions as (
+    select * from {{ ref('int_billing__subscription_versions') }}
+    where known_until is null
+),
+
+known as (
+    select account_id from {{ ref('int_accounts__known') }}
+),
+
+churned as (
+    select distinct account_id from {{ ref('int_outcomes__outcomes') }}
+    where kind = 'churn'
+),
+
+found as (
+    {%- for kind, issue, title in usage_issues %}
     select
         'files' as source,
         'usage_events' as entity,
-        sum(repeats) as repeats,
-        sum(without_account) as without_account,
-        sum(before_subscription) as before_subscription
+        '{{ issue }}' as issue,
+        'usage_events.{{ title }}' as title,
+        {{ kind }} as rows,
+        first_of_{{ kind }}.sort_key as file_id,
+        first_of_{{ kind }}.place as line
     from {{ ref('int_usage__arrivals') }}
-),
-
-counted as (
-    select source, entity, issue, title, rows, example from rejected
+    where {{ kind }} > 0
     union all
-    select source, entity, 'repeated_id', 'event id seen before; the first row counts', repeats, null from usage
-    union all
-    select source, entity, 'unknown_account', 'account is not among the accounts; kept, not scored', without_account, null
-    from usage
-    union all
-    select
-        source, entity, 'before_subscription', 'dated before its subscription began; counted as usage all the same',
-        before_subscription, null
-    from usage
-    {%- for entity, model, key in reachable %}
-    union all
-    select
-        source, '{{ entity }}', 'unknown_account', 'account is not among the accounts; kept, not scored', count(*),
-        min(cast({{ key }} as varchar))
+    {%- endfor %}
+    {%- for entity, model in with_account %}
+    select source, '{{ entity }}', 'unknown_account', '{{ entity }}{{ unknown }}', 1, file_id, line
     from {{ ref(model) }}
     where not is_account_known
-    group by source
-    {%- endfor %}
-    {%- for entity, key in keyed %}
     union all
-    select 'files', '{{ entity }}', 'repeated_id', 'id seen before; the first row counts', sum(copies - 1), min(id)
-    from (
-        select {{ key }} as id, count(*) as copies from {{ source('raw_files', entity) }}
-        group by {{ key }}
-        having count(*) > 1
+    {%- endfor %}
+    {%- for entity, relation in [('users', ref('stg_files__users')), ('subscriptions', 'subscriptions')] %}
+    select source, '{{ entity }}', 'unknown_account', '{{ entity }}{{ unknown }}', 1, file_id, line
+    from {{ relation }}
+    where account_id not in (select known.account_id from known)
+    union all
+    {%- endfor %}
+    {%- for entity, key in keys %}
+    (
+        select 'files', '{{ entity }}', 'repeated_id', '{{ entity }}.{{ key[0] }}{{ repeated }}', 1, _file_id, _line
+        from {{ source('raw_files', entity) }}
+        qualify row_number() over (partition by {{ key | join(', ') }} order by known_at, _file_id, _line) > 1
     )
+    union all
     {%- endfor %}
-    union all
     select
-        subscriptions.source, 'subscriptions', 'unknown_account', 'account is not among the accounts; kept, not scored',
-        count(*), min(subscriptions.subscription_id)
-    from {{ ref('int_billing__subscription_accounts') }} as latest
-    inner join {{ ref('int_billing__subscription_versions') }} as subscriptions
-        on latest.subscription_id = subscriptions.subscription_id and subscriptions.known_until is null
-    left join {{ ref('int_accounts__known') }} as known
-        on latest.account_id = known.account_id
-    where known.account_id is null
-    group by subscriptions.source
-    union all
-    select source, 'tickets', 'no_rating', 'ticket without a CSAT rating', count(*), min(ticket_id)
+        source, 'tickets', 'no_rating',
+        'tickets.csat_rating is empty: ticket left out of satisfaction', 1, file_id, line
     from {{ ref('int_support__tickets') }}
     where csat_rating is null
-    group by source
     union all
     select
         accounts.source, 'accounts', 'churn_contradicted',
         case
-            when accounts.is_churned then 'marked as churned, without a churn among the outcomes'
-            else 'not marked as churned, with a churn among the outcomes'
+            when accounts.is_churned
+                then 'accounts.is_churned is true, without a churn among the outcomes: never scored'
+            else 'accounts.is_churned is false, with a churn among the outcomes: never scored'
         end,
-        count(*), min(accounts.account_id)
-    from {{ ref('int_accounts__versions') }} as accounts
-    left join (
-        select distinct account_id from {{ ref('int_outcomes__outcomes') }}
-        where kind = 'churn'
-    ) as churned
+        1, accounts.file_id, accounts.line
+    from accounts
+    left join churned
         on accounts.account_id = churned.account_id
-    where accounts.known_until is null and accounts.is_churned <> (churned.account_id is not null)
-    group by accounts.source, accounts.is_churned
+    where accounts.is_churned <> (churned.account_id is not null)
     union all
     select
-        source, 'subscriptions', 'churn_contradicted', 'its churn mark and its end contradict each other', count(*),
-        min(subscription_id)
-    from {{ ref('int_billing__subscription_versions') }}
-    where known_until is null and is_churned <> (ended_on is not null)
-    group by source
+        source, 'subscriptions', 'churn_contradicted',
+        'subscriptions.is_churned and ended_on contradict each other: ended_on counts', 1, file_id, line
+    from subscriptions
+    where is_churned <> (ended_on is not null)
+    union all
+    select
+        source, 'subscriptions', 'never_ran',
+        'subscriptions.ended_on is not after started_on: brings no revenue on any day', 1, file_id, line
+    from subscriptions
+    where ended_on <= started_on
+),
+
+united as (
+    select
+        source,
+        entity,
+        'rejected' as issue,
+        what || ' ' || reason || ': row set aside' as title,
+        1 as rows,
+        file,
+        line
+    from rejected
+    union all
+    select found.source, found.entity, found.issue, found.title, found.rows, files.path, found.line
+    from found
+    left join {{ loaded_files() }} as files
+        on found.file_id = files.file_id
+),
+
+counted as (
+    select
+        source,
+        entity,
+        issue,
+        title,
+        sum(rows) as rows,
+        min(case when file is not null then {{ ranked('file', 'line') }} end) as first_row
+    from united
+    group by source, entity, issue, title
 ),
 
 final as (
@@ -112,9 +152,8 @@ final as (
         issue,
         title,
         cast(rows as bigint) as rows,
-        cast(example as varchar) as example
+        cast(first_row.sort_key || ' line ' || cast(first_row.place as varchar) as varchar) as example
     from counted
-    where rows > 0
 )
 
 select * from final

@@ -30,6 +30,8 @@ dated as (
         ended_on,
         is_churned,
         source,
+        file_id,
+        line,
         known_day as known_from,
         lead(known_day) over (partition by account_id order by known_day) as known_until
     from last_of_day

@@ -19,6 +19,8 @@ dated as (
         started_on,
         ended_on,
         source,
+        file_id,
+        line,
         known_day as known_from,
         lead(known_day) over (partition by subscription_id order by known_day) as known_until
     from last_of_day

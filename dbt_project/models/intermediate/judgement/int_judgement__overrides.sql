@@ -1,6 +1,6 @@
 -- grain: override
 select
-    received.* exclude (account_ref, file_id, line),
+    received.* exclude (account_ref),
     known.account_id is not null as is_account_known
 from {{ ref('stg_files__overrides') }} as received
 left join {{ ref('int_accounts__known') }} as known

@@ -4,7 +4,7 @@ with reached as (
 )
 
 select
-    reached.* exclude (account_ref, file_id, line),
+    reached.* exclude (account_ref),
     known.account_id is not null as is_account_known
 from reached
 left join {{ ref('int_accounts__known') }} as known

@@ -1,15 +1,19 @@
--- grain: day on which usage rows became known; what was wrong with them
+-- grain: day on which usage rows became known; what was wrong with them, and the first row of each kind
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
     replaces='fact_days',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
 ) }}
+{%- set kinds = [
+    ('repeats', 'is_repeat'), ('without_account', 'not is_account_known'), ('before_subscription', 'is_before_subscription'),
+] %}
 select
     known_day,
-    count(*) as rows_received,
-    count(*) filter (where is_repeat) as repeats,
-    count(*) filter (where not is_account_known) as without_account,
-    count(*) filter (where is_before_subscription and not is_repeat) as before_subscription
+    {%- for kind, condition in kinds %}
+    count(*) filter (where {{ condition }}) as {{ kind }},
+    min({{ ranked('file_id', 'line') }}) filter (where {{ condition }}) as first_of_{{ kind }},
+    {%- endfor %}
+    count(*) as rows_received
 from {{ ref('int_usage__events') }}
 group by known_day

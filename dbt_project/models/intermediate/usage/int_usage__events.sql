@@ -34,6 +34,8 @@ marked as (
         reached.event_name,
         cast(reached.occurred_at as date) as event_day,
         reached.known_day,
+        reached.file_id,
+        reached.line,
         coalesce(reached.quantity, 1) as quantity,
         coalesce(reached.duration_seconds, 0) as duration_seconds,
         coalesce(copies.copy, 1) > 1 as is_repeat,
