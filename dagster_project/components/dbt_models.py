@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import date
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject
+import duckdb
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+)
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from dagster_project.components import common
@@ -19,7 +28,7 @@ from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.portraits import table_metadata
 from dagster_project.run_days import RunDays, mark_scored, plan_run
 from dagster_project.settings import PROJECT_ROOT, Settings
-from dagster_project.warehouse import open_warehouse
+from dagster_project.warehouse import open_warehouse, table_exists
 
 DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project")
 
@@ -27,6 +36,7 @@ DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=
 # forty models partitioned, a backfill of a year would spend minutes on bookkeeping. The rest follow from these days.
 DAILY_MARTS = frozenset({"fct_health_scores", "fct_measure_scores"})
 MODELS_A_LINE = 10  # of progress
+FAILURES_SHOWN = 10
 
 
 class Translator(DagsterDbtTranslator):
@@ -114,12 +124,17 @@ def _dbt() -> str:
 def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings) -> Iterator[Any]:
     """Plan the run's days, build and test the models in one dbt invocation, and record the days as scored.
 
-    The days count as scored only when every model of the project was selected and every test passed.
+    A run of only some models is for looking into one: it works on the days that the last whole run left in the tables
+    between, and records nothing. Raises Failure when it is asked for other days, and when a model or test fails.
     """
     first, last = common.days_of_run(context)
     with open_warehouse(settings) as connection:
-        days = plan_run(connection, settings, first, last)
-    context.log.info(common.PROGRESS + _told(days, settings))
+        if context.is_subset:
+            days = None
+            _refuse_other_days(connection, first, last)
+        else:
+            days = plan_run(connection, settings, first, last)
+            context.log.info(common.PROGRESS + _told(days, settings))
     invocation = dbt.cli(["--no-version-check", "--no-use-colors", "build"], context=context)
     events: list[Any] = []
     built = 0
@@ -131,11 +146,38 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
                 context.log.info(
                     f"{common.PROGRESS}{built} of {len(context.selected_asset_keys)} models built and tested"
                 )
+    except DagsterDbtCliRuntimeError as error:
+        raise dg.Failure(description=_failed_nodes(invocation) or str(error), allow_retries=False) from error
     finally:
         yield from _with_metadata(context, events, settings)
-    if not context.is_subset:
+    if days is not None:
         with open_warehouse(settings) as connection:
             mark_scored(connection, settings, days, inputs_hash(settings), common.now(settings))
+
+
+def _refuse_other_days(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> None:
+    held = None
+    if table_exists(connection, "raw_meta", "run_days"):
+        held = connection.execute("select from_day, to_day from raw_meta.run_days").fetchone()
+    if held is None or not held[0] <= first <= last <= held[1]:
+        there = f"the days {held[0]} to {held[1]}" if held else "no days yet"
+        raise dg.Failure(
+            description=f"Only some models were selected, for {first} to {last}, but the tables they are built from "
+            f"hold {there}. To score other days, run the job score_day for them, or select the whole group transform.",
+            allow_retries=False,
+        )
+
+
+def _failed_nodes(invocation: DbtCliInvocation) -> str:
+    """The models and tests that failed, each with dbt's message; empty if dbt left no results."""
+    try:
+        results = invocation.get_artifact("run_results.json")["results"]
+    except (FileNotFoundError, KeyError, ValueError):
+        return ""
+    failed = [result for result in results if result["status"] in {"error", "fail", "runtime error"}]
+    lines = [f"{result['unique_id'].split('.', 2)[-1]}: {str(result['message']).strip()}" for result in failed]
+    more = f"\n... and {len(lines) - FAILURES_SHOWN} more" if len(lines) > FAILURES_SHOWN else ""
+    return f"{len(failed)} models or tests failed:\n" + "\n".join(lines[:FAILURES_SHOWN]) + more if failed else ""
 
 
 def _told(days: RunDays, settings: Settings) -> str:
