@@ -52,14 +52,16 @@ run ui: export HEALTH_DATA := $(DATA)
 endif
 
 test: $(DEV) $(MANIFEST) ## unit, defs and integration tests; PYTEST_ARGS="-k name"
-	@$(BIN)/python -m pytest tests/unit tests/defs tests/integration $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests --ignore=tests/acceptance $(PYTEST_ARGS)
 
-lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python scripts/lint_sql.py
+lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff; all five, also when one fails
+	@failed=; \
+	$(BIN)/ruff format --check . || failed+=' ruff-format'; \
+	$(BIN)/ruff check . || failed+=' ruff'; \
+	$(BIN)/mypy || failed+=' mypy'; \
+	$(BIN)/lint-imports --no-logo || failed+=' import-linter'; \
+	$(BIN)/python scripts/lint_sql.py || failed+=' sqlfluff'; \
+	if [[ -n $$failed ]]; then echo "lint: failed:$$failed"; exit 1; fi
 
 acceptance: $(DEV) $(MANIFEST) ## tests with real servers and clients; PYTEST_ARGS="-k name"
 	@if compgen -G 'tests/acceptance/test_*.py' > /dev/null; \
