@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TextIO
 
 from dagster_project.settings import Settings
+
+DEFAULT_CONFIG = "config/pipeline.yml"  # as `make run` names it
 
 
 def run_pipeline(settings: Settings, first: date | None, last: date | None, *, quiet: bool) -> int:
@@ -80,19 +83,27 @@ def _range_problem(settings: Settings, first: date | None, last: date | None) ->
 
 def _print_result(settings: Settings) -> None:
     from dagster_project.report.summary import portfolio_summary
-    from dagster_project.report.terminal import render_text
+    from dagster_project.report.terminal import clean, render_text
 
     mart = settings.mart_folder / "mart.duckdb"
-    config = os.environ.get("HEALTH_CONFIG")
+    summary = portfolio_summary(mart)
+    config, data = _given("HEALTH_CONFIG"), _given("HEALTH_DATA")
+    account = shlex.quote(clean(summary.at_risk[0].account_id)) if summary.at_risk else "ACCOUNT"
     paths: dict[str, Path | str] = {
         "Published mart": mart,
         "Parquet": settings.mart_folder / "parquet" / "current",
         "Exports": settings.exports_folder,
         "Health page": settings.page_path.as_uri(),
-        "Dagster UI": "make ui" + (f" CONFIG={config}" if config else ""),
-        "One account": "health explain ACCOUNT",
+        "Dagster UI": "make ui" + (config and f" CONFIG={config}") + (data and f" DATA={data}"),
+        "One account": (config and f"HEALTH_CONFIG={config} ") + f".venv/bin/health explain {account}",
     }
-    print(render_text(portfolio_summary(mart), paths), end="")
+    print(render_text(summary, paths), end="")
+
+
+def _given(variable: str) -> str:
+    """A variable of the environment as the next command has to be given it; empty where the default does."""
+    value = os.environ.get(variable, "")
+    return shlex.quote(value) if value and value != DEFAULT_CONFIG else ""
 
 
 class Progress:

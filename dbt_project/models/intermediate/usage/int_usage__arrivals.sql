@@ -1,4 +1,5 @@
 -- grain: day on which usage rows became known; what was wrong with them, and the first row of each kind
+-- A kind of fault that is added later is known of the days that are built from then on; the others keep NULL.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
