@@ -1,0 +1,353 @@
+"""Every format, compression, encoding and oddity of writing gives the same rows."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from conftest import LOADED_AT, World
+
+from dagster_project.connectors.files import SourceFileError
+from dagster_project.connectors.files import load_entity
+from dagster_project.entities import ENTITIES, SQL_TYPES
+from dagster_project.settings import load_settings
+
+TICKETS = {
+    "ticket_id": "id",
+    "account_id": "account",
+    "severity": "level",
+    "created_at": "opened",
+    "csat_rating": "stars",
+}
+WANTED = [
+    ("T1", "A1", "urgent", datetime(2026, 1, 2, 9, 30), Decimal("4.5000")),
+    ("T2", "A2", None, datetime(2026, 1, 3), None),
+]
+CSV = "id,account,level,opened,stars\nT1,A1,urgent,2026-01-02 09:30:00,4.5\nT2,A2,,2026-01-03 00:00:00,\n"
+JSONL = (
+    '{"id": "T1", "account": "A1", "level": "urgent", "opened": "2026-01-02T09:30:00", "stars": 4.5, "more": {"x": [1]}}\n'
+    '{"id": "T2", "account": "A2", "level": null, "opened": "2026-01-03T00:00:00"}\n'
+)
+
+
+def tickets(world: World) -> list[tuple[object, ...]]:
+    return world.rows(
+        "select ticket_id, account_id, severity, created_at, csat_rating from raw_files.tickets order by _file, _line"
+    )
+
+
+def packed(content: str, ending: str) -> bytes:
+    if ending == ".gz":
+        return gzip.compress(content.encode())
+    if ending == ".zst":
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, "zstd") as out:
+            out.write(content.encode())
+        return bytes(sink.getvalue())
+    return content.encode()
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+@pytest.mark.parametrize(("kind", "content", "first"), [("csv", CSV, 2), ("jsonl", JSONL, 1)])
+def test_text_formats(world: World, kind: str, content: str, first: int, ending: str) -> None:
+    world.map("tickets", "t/*", TICKETS, format=kind)
+    world.write(f"t/x.{kind}{ending}", packed(content, ending))
+    result = world.load("tickets")
+    assert tickets(world) == WANTED
+    assert (result.files_found, result.files_loaded, result.rows_accepted) == (1, 1, 2)
+    origin = "select account_ref, _file, _line, _loaded_at from raw_files.tickets order by _line"
+    assert world.rows(origin) == [
+        (None, f"t/x.{kind}{ending}", first, LOADED_AT),
+        (None, f"t/x.{kind}{ending}", first + 1, LOADED_AT),
+    ]
+
+
+def test_parquet_in_its_own_types(world: World) -> None:
+    world.map("tickets", "*.parquet", TICKETS)
+    write_parquet(
+        world,
+        "t.parquet",
+        "select * from (values ('T1', 'A1', 'urgent', timestamp '2026-01-02 09:30:00', 4.5::double),"
+        " ('T2', 'A2', null, timestamp '2026-01-03', null)) as t(id, account, level, opened, stars)",
+    )
+    world.load("tickets")
+    assert tickets(world) == WANTED
+    assert world.column("select _line from raw_files.tickets order by _line") == [1, 2]
+
+
+def write_parquet(world: World, name: str, sql: str) -> Path:
+    path = world.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    world.con.execute(f"copy ({sql}) to '{path}' (format parquet)")
+    world.touch(path)
+    return path
+
+
+def test_parquet_types_that_tools_really_write(world: World) -> None:
+    """Ids as floats (pandas with a gap), flags as numbers, a zone in the time, categories as numbers, a day as a time."""
+    world.top["timezone"] = "America/New_York"
+    world.map(
+        "accounts",
+        "*.parquet",
+        {
+            "account_id": "id",
+            "created_on": "since",
+            "seats": "seats",
+            "arr": "arr",
+            "has_unlimited_seats": "free",
+            "segment": {"column": "class", "values": {"1": "small"}},
+            "known_at": "seen",
+        },
+    )
+    write_parquet(
+        world,
+        "accounts.parquet",
+        "select 12.0::double as id, timestamp '2026-01-02' as since, 7.0::float as seats, 10::smallint as arr, "
+        "1::tinyint as free, 1::integer as class, timestamptz '2026-01-02 03:00:00+00' as seen "
+        "union all select 13.0, timestamp '2026-01-03', 7.5, 11, 0, 2, timestamptz '2026-07-02 03:00:00+00'",
+    )
+    world.load("accounts")
+    assert world.rows(
+        "select account_id, created_on, seats, arr, has_unlimited_seats, segment, known_at from raw_files.accounts"
+    ) == [("12", date(2026, 1, 2), 7, Decimal("10.0000"), True, "small", datetime(2026, 1, 1, 22, 0))]
+    assert world.rejected() == [("accounts.parquet", 2, "seats", "is not a whole number", "7.5")]
+
+
+def test_parquet_nan_is_what_its_text_is_and_infinity_is_no_number(world: World) -> None:
+    columns = {"account_id": "id", "created_on": "since", "arr": "arr"}
+    sql = (
+        "select * from (values ('A1', date '2026-01-01', 'nan'::double), ('A2', date '2026-01-01', 'inf'::double), "
+        "('A3', date '9999-12-31', 1::double)) as t(id, since, arr)"
+    )
+    world.map("accounts", "*.parquet", columns)
+    write_parquet(world, "a.parquet", sql)
+    world.load("accounts")
+    assert world.rows("select account_id, arr from raw_files.accounts") == [("A1", None)]
+    assert world.rejected() == [
+        ("a.parquet", 2, "arr", "is not a number", "inf"),
+        ("a.parquet", 3, "created_on", "is outside 1970-01-01 to 2200-01-01", "9999-12-31"),
+    ]
+    world.map("accounts", "*.parquet", columns, nulls=["-"])
+    world.load("accounts")
+    assert world.rejected()[0] == ("a.parquet", 1, "arr", "is not a number", "nan")
+
+
+def test_files_of_several_shapes_in_one_glob(world: World) -> None:
+    """Columns in another order, another delimiter, more columns, another compression: mapped by name, each by its own."""
+    world.map("tickets", ["t/*.csv", "t/*.csv.gz", "t/*.tsv"], TICKETS)
+    world.write("t/1.csv", CSV)
+    world.write("t/2.csv", "stars;extra;opened;level;account;id\n3;x;2026-02-01;low;A3;T3\n")
+    world.write("t/3.csv.gz", gzip.compress(b"id,account,level,opened,stars,\nT4,A4,low,2026-02-02,1,\n"))
+    world.write("t/4.tsv", "id\taccount\tlevel\topened\tstars\nT5\tA,5\tlow\t2026-02-03\t2\n")
+    result = world.load("tickets")
+    assert result.files_loaded == 4
+    assert [row[:2] for row in tickets(world)] == [
+        ("T1", "A1"),
+        ("T2", "A2"),
+        ("T3", "A3"),
+        ("T4", "A4"),
+        ("T5", "A,5"),
+    ]
+
+
+def test_many_files_keep_their_own_lines(world: World) -> None:
+    """300 files of different sizes in one read: each row knows its file and its line."""
+    world.map("usage_events", "u/**/*.csv", {"account_id": "a", "event_id": "e", "occurred_at": "t"})
+    for number in range(300):
+        rows = "".join(f"A1,{number}-{line},2026-01-01\n" for line in range(2, 2 + number % 7))
+        world.write(f"u/day={number % 5}/{number:03}.csv", "a,e,t\n" + rows)
+    result = world.load("usage_events")
+    assert result.files_loaded == 300
+    assert result.rows_accepted == sum(number % 7 for number in range(300))
+    wrong = "select count(*) from raw_files.usage_events where event_id <> regexp_extract(_file, '(\\d\\d\\d).csv', 1)::int || '-' || _line"
+    assert world.column(wrong) == [0]
+
+
+def test_names_that_duckdb_would_read_as_patterns(world: World) -> None:
+    world.write("accounts[1]*?.csv", "id,since\nA1,2026-01-01\n")
+    world.write("accounts1xx.csv", "id,since\nA2,2026-01-01\n")
+    world.load("accounts")
+    assert world.rows("select account_id, _file from raw_files.accounts order by 1") == [
+        ("A1", "accounts[1]*?.csv"),
+        ("A2", "accounts1xx.csv"),
+    ]
+
+
+def test_a_column_is_not_taken_from_the_folder_names(world: World) -> None:
+    """Hive-style folders would overrule the file's own column of that name."""
+    world.map("accounts", "**/*.csv", {"account_id": "id", "created_on": "since"})
+    world.write("id=X/a.csv", "id,since\nA1,2026-01-01\n")
+    world.load("accounts")
+    assert world.column("select account_id from raw_files.accounts") == ["A1"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_line_ends(world: World, newline: str, ends: bool) -> None:
+    text = "id,since\nA1,2026-01-01\nA2,nonsense\nA3,2026-01-03" + ("\n" if ends else "")
+    world.write("accounts.csv", text, newline=newline)
+    world.load("accounts")
+    assert world.rows("select account_id, _line from raw_files.accounts order by 2") == [("A1", 2), ("A3", 4)]
+    assert [row[:3] for row in world.rejected()] == [("accounts.csv", 3, "created_on")]
+
+
+def test_mixed_line_ends(world: World) -> None:
+    world.write("accounts.csv", b"id,since\r\nA1,2026-01-01\nA2,2026-01-02\r\nA\r3,2026-01-03\n")
+    world.load("accounts")
+    assert world.rows("select account_id, _line from raw_files.accounts order by 2") == [
+        ("A1", 2),
+        ("A2", 3),
+        ("A\r3", 4),
+    ]
+
+
+@pytest.mark.parametrize("name", ["accounts.csv", "accounts.jsonl"])
+def test_byte_order_mark(world: World, name: str) -> None:
+    world.map("accounts", name, {"account_id": "id", "created_on": "since"})
+    body = "id,since\nÄ1,2026-01-01\n" if name.endswith("csv") else '{"id": "Ä1", "since": "2026-01-01"}\n'
+    world.write(name, b"\xef\xbb\xbf" + body.encode())
+    world.load("accounts")
+    assert world.column("select account_id from raw_files.accounts") == ["Ä1"]
+
+
+LATIN = "id,since,name\nA1,2026-01-01,Café Zürich\nA2,2026-01-02,Plain\n"
+
+
+def test_latin1_without_the_setting_is_refused_with_the_setting_named(world: World) -> None:
+    world.write("accounts.csv", LATIN.encode("latin-1"))
+    with pytest.raises(
+        SourceFileError, match=r"^accounts.csv: is not UTF-8, it looks like Latin-1; add `encoding: latin-1`"
+    ):
+        world.load("accounts")
+    assert world.rows("select * from raw_files.accounts") == []
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_encodings_that_the_config_names(world: World, encoding: str) -> None:
+    columns = {"account_id": "id", "created_on": "since", "name": "name"}
+    world.map("accounts", "accounts.csv", columns, encoding=encoding)
+    world.write("accounts.csv", LATIN.encode(encoding))
+    world.load("accounts")
+    assert world.column("select name from raw_files.accounts order by _line") == ["Café Zürich", "Plain"]
+
+
+def test_compressed_latin1(world: World) -> None:
+    columns = {"account_id": "id", "created_on": "since", "name": "name"}
+    world.map("accounts", "accounts.csv.gz", columns, encoding="latin-1")
+    world.write("accounts.csv.gz", gzip.compress(LATIN.encode("latin-1")))
+    world.load("accounts")
+    assert world.column("select name from raw_files.accounts order by _line") == ["Café Zürich", "Plain"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_utf16_without_the_setting(world: World, encoding: str) -> None:
+    world.write("accounts.csv", LATIN.encode(encoding))
+    with pytest.raises(
+        SourceFileError, match=r"accounts.csv: is not UTF-8, it looks like UTF-16; add `encoding: utf-16`"
+    ):
+        world.load("accounts")
+
+
+def test_wrong_encoding_setting(world: World) -> None:
+    world.map("accounts", "accounts.csv", {"account_id": "id", "created_on": "since"}, encoding="utf-16")
+    world.write("accounts.csv", "id,since\nA1,2026-01-01\n\n")
+    with pytest.raises(SourceFileError, match=r"accounts.csv: is not utf-16 as the config says"):
+        world.load("accounts")
+
+
+def test_a_few_damaged_bytes_cost_their_rows_only(world: World) -> None:
+    world.map("accounts", "accounts.csv", {"account_id": "id", "created_on": "since", "name": "name"})
+    world.write(
+        "accounts.csv",
+        "id,since,name\nA1,2026-01-01,Zürich\n".encode() + b"A2,2026-01-02,x\xff\xfey\nA3,2026-01-03,z\n",
+    )
+    world.load("accounts")
+    assert world.column("select account_id from raw_files.accounts order by 1") == ["A1", "A3"]
+    assert world.rejected() == [("accounts.csv", 3, None, "has characters that are not UTF-8", None)]
+
+
+def test_header_names_with_blanks_quotes_and_gaps(world: World) -> None:
+    world.map("accounts", "accounts.csv", {"account_id": 'the "id"', "created_on": "since"})
+    world.write("accounts.csv", '" the ""id"" ", since ,,,"over\ntwo lines"\nA1,2026-01-01,x,y,z\nA2,no,x,y,z\n')
+    world.load("accounts")
+    assert world.rows("select account_id, _line from raw_files.accounts") == [("A1", 3)]
+    assert world.rejected()[0][:2] == ("accounts.csv", 4)
+
+
+def test_text_that_a_spreadsheet_would_run_is_just_text(world: World) -> None:
+    world.map("accounts", "accounts.csv", {"account_id": "id", "created_on": "since", "name": "name"})
+    world.write("accounts.csv", 'id,since,name\n#A1,2026-01-01,"=1+1"\n@A2,2026-01-01,\'; drop table x; --\n')
+    world.load("accounts")
+    assert world.rows("select account_id, name from raw_files.accounts order by _line") == [
+        ("#A1", "=1+1"),
+        ("@A2", "'; drop table x; --"),
+    ]
+
+
+def test_jsonl_numbers_nested_keys_and_what_is_not_mapped(world: World) -> None:
+    columns = {
+        "account_id": "id",
+        "created_on": "life.since",
+        "arr": "arr",
+        "seats": "seats",
+        "name": "a.b",
+        "is_churned": "gone",
+    }
+    world.map("accounts", "*.jsonl", columns)
+    world.write(
+        "a.jsonl",
+        '{"id": 7, "life": {"since": "2026-01-01"}, "arr": 1e3, "seats": 2.0, "a.b": "dotted", "gone": false, "life2": 1}\n'
+        '{"id": "8", "life": {"since": "2026-01-02", "x": 1}, "arr": "12.50", "a": {"b": "nested"}, "gone": "yes"}\n'
+        '{"id": "9", "life": 5}\n',
+    )
+    world.load("accounts")
+    assert world.rows(
+        "select account_id, created_on, arr, seats, name, is_churned from raw_files.accounts order by 1"
+    ) == [
+        ("7", date(2026, 1, 1), Decimal("1000.0000"), 2, "dotted", False),
+        ("8", date(2026, 1, 2), Decimal("12.5000"), None, "nested", True),
+    ]
+    assert world.rejected() == [("a.jsonl", 3, "created_on", "is missing", None)]
+
+
+def test_prepare_makes_a_table_for_every_entity(world: World) -> None:
+    for entity in ENTITIES.values():
+        found = world.rows(f"select column_name, column_type from (describe raw_files.{entity.name})")
+        wanted = [(name, SQL_TYPES[column.type]) for name, column in entity.columns.items()]
+        assert [(name, kind.lower().replace(",", ", ")) for name, kind in found[: len(wanted)]] == wanted
+        assert [name for name, _ in found[len(wanted) :]] == ["account_ref", "_file", "_file_id", "_line", "_loaded_at"]
+
+
+def test_prepare_adds_a_column_that_the_contract_gained(world: World) -> None:
+    from dagster_project.connectors.files import prepare
+
+    world.con.execute("alter table raw_files.accounts drop column notice_days")
+    prepare(world.con)
+    world.write("accounts.csv", "id,since\nA1,2026-01-01\n")
+    world.load("accounts")
+    assert world.rows("select account_id, notice_days from raw_files.accounts") == [("A1", None)]
+
+
+def test_an_entity_that_is_not_mapped_loads_nothing(world: World) -> None:
+    result = world.load("tickets")
+    assert (result.files_found, result.rows_read) == (0, 0)
+
+
+def test_works_on_a_warehouse_file_and_leaves_no_scratch(world: World, tmp_path: Path) -> None:
+    from dagster_project.connectors.files import prepare
+
+    world.write("accounts.csv", 'id,since\n"A\n1",2026-01-01\nA2,no\n')
+    world.load("accounts")
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = load_settings(tmp_path / "pipeline.yml", {})
+    with duckdb.connect(str(home / "warehouse.duckdb")) as con:
+        prepare(con)
+        load_entity(con, settings, "accounts", LOADED_AT)
+        con.execute("checkpoint")
+    assert sorted(path.name for path in home.iterdir()) == ["warehouse.duckdb"]
