@@ -46,11 +46,12 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
     """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read."""
     built_through = _one(connection, "select max(day) from raw_meta.scored_days") or date.min
     floor = first - timedelta(days=settings.look_back_days)
+    facts_floor = floor
     if _facts_are_outdated(connection, settings):
         _reopen_all_facts(connection)
-        floor = date.min
+        facts_floor = date.min
     within = {"first": first, "last": last, "floor": floor, "built": built_through}
-    _write_fact_days(connection, within)
+    _write_fact_days(connection, within | {"floor": facts_floor})
     from_day = _first_reopened(connection, within) or first
     facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone()
     facts_from, facts_to, fact_days = facts or (None, None, 0)
@@ -139,13 +140,14 @@ def mark_scored(
             "create or replace table raw_meta.facts_built as select $facts_hash as facts_hash",
             {"facts_hash": settings.content_hash},
         )
-        # A day before the first one scored touches no score: nothing is left to work in but usage, which now is.
+        # What is not kept as daily facts and lies before the first day scored touches no score: nothing is left to do.
         connection.execute(
             """
             delete from raw_meta.open_days
             where day <= $to_day and (
                 day >= $floor or day > $built
-                or day not in (select day from raw_meta.scored_days) and entity <> 'usage_events'
+                or entity = 'usage_events' and day in (select day from raw_meta.fact_days)
+                or entity <> 'usage_events' and day not in (select day from raw_meta.scored_days)
             )
             """,
             {"to_day": days.to_day, "floor": days.floor, "built": days.built_through},
