@@ -143,7 +143,8 @@ def _footer(mart: Mart) -> Row:
     for scorecard in scorecards:
         scorecard["measures"] = mart.rows(
             "select coalesce(title, measure) as title, measure_group, weight_percent, group_weight_percent, "
-            "max_age_days from dim_scorecard_measures where scorecard_hash = $hash order by measure_group, measure",
+            "max_age_days from dim_scorecard_measures where scorecard_hash = $hash "
+            "order by weight_percent desc, measure_group, measure",
             {"hash": scorecard["scorecard_hash"]},
         )
     return {

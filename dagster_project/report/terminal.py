@@ -86,7 +86,7 @@ def _at_risk(summary: Summary) -> Table | str:
     table.add_column("Account", width=22, no_wrap=True, overflow="ellipsis")
     table.add_column("Score", justify="right", no_wrap=True)
     table.add_column("Band", no_wrap=True)
-    table.add_column("In 30\ndays", justify="right", no_wrap=True)
+    table.add_column("30-day\nchange", justify="right", no_wrap=True)
     table.add_column("ARR", justify="right", no_wrap=True)
     table.add_column("What drives it down\n(points lost)", ratio=1)
     for each in summary.at_risk:

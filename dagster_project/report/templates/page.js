@@ -79,9 +79,9 @@
     return parts;
   };
   const spark = (history) => {
-    const picture = svg("svg", { class: "spark", viewBox: "0 0 110 30", role: "img", "aria-label": historyWords(history) });
-    const x = (i) => 3 + i * 104 / Math.max(1, history.length - 1), y = (score) => 27 - score * 0.24;
-    picture.append(svg("path", { class: "grid", d: "M0 15H110" }), ...line(history, x, y));
+    const picture = svg("svg", { class: "spark", viewBox: "0 0 120 36", role: "img", "aria-label": historyWords(history) });
+    const x = (i) => 3 + i * 114 / Math.max(1, history.length - 1), y = (score) => 33 - score * 0.3;
+    picture.append(svg("path", { class: "grid", d: "M0 18H120" }), ...line(history, x, y));
     return picture;
   };
   const chart = (history) => {
@@ -156,7 +156,7 @@
       html("td", { class: "num" + trendClass }, change(account.t30)),
       html("td", {}, account.history.length ? spark(account.history) : html("span", { class: "under" }, "no score")),
       html("td", { class: "num" }, money(account.arr)),
-      html("td", { class: soon ? "soon" : "" }, account.renewal ?? DASH,
+      html("td", { class: soon ? "renewal soon" : "renewal" }, account.renewal ?? DASH,
         html("span", { class: "under" }, account.renewalDays === null ? "" : renewalWords(account).split(", ")[1] ?? "")),
       html("td", {}, name(account.owner ?? DASH)),
       html("td", { class: "driver" }, name(account.down[0] ?? DASH),
