@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -22,7 +23,7 @@ from dagster_dbt import (
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
-from dagster_project.components import common
+from dagster_project.components import common, dbt_process
 from dagster_project.components.check_sentences import check_sentence
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.portraits import table_metadata
@@ -36,6 +37,7 @@ DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=
 # forty models partitioned, a backfill of a year would spend minutes on bookkeeping. The rest follow from these days.
 DAILY_MARTS = frozenset({"fct_health_scores", "fct_measure_scores"})
 MODELS_A_LINE = 10  # of progress
+DBT_RUNS_KEPT = 5
 FAILURES_SHOWN = 10
 
 
@@ -99,7 +101,8 @@ def dbt_resource(settings: Settings) -> Dbt:
     return Dbt(
         project_dir=os.fspath(DBT_PROJECT.project_dir),
         profiles_dir=os.fspath(DBT_PROJECT.profiles_dir),
-        dbt_executable=_dbt(),
+        dbt_executable=sys.executable,
+        global_config_flags=["-P", "-m", dbt_process.__name__],  # -P: dbt's project is no place to import from
     )
 
 
@@ -115,10 +118,14 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _dbt() -> str:
-    """Dbt beside this Python, so that the right one runs whatever PATH says."""
-    beside = Path(sys.executable).with_name("dbt")
-    return os.fspath(beside) if beside.exists() else "dbt"
+def _target_folder(settings: Settings, run_id: str) -> Path:
+    """Where dbt leaves this run's log and results; those of the last runs are kept."""
+    home = settings.home / "logs" / "dbt"
+    home.mkdir(parents=True, exist_ok=True)
+    older = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for path in older[: 1 - DBT_RUNS_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+    return home / run_id[:8]
 
 
 def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings) -> Iterator[Any]:
@@ -135,7 +142,13 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
         else:
             days = plan_run(connection, settings, first, last)
             context.log.info(common.PROGRESS + _told(days, settings))
-    invocation = dbt.cli(["--no-version-check", "--no-use-colors", "build"], context=context)
+    os.environ[dbt_process.STARTED_BY] = str(os.getpid())
+    invocation = dbt.cli(
+        # Unit tests of the SQL say nothing about today's data: `make test` runs them, the daily run need not.
+        ["--no-version-check", "--no-use-colors", "build", "--exclude-resource-type", "unit_test"],
+        context=context,
+        target_path=_target_folder(settings, context.run_id),
+    )
     events: list[Any] = []
     built = 0
     try:
