@@ -100,7 +100,8 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
-    from dagster_project.connectors.files import SourceFileError, check_files
+    from dagster_project.connectors.inspection import check_files
+    from dagster_project.connectors.source_files import SourceFileError
 
     if settings.sources.files is None:
         yield Finding("problem", "sources", "none is configured: add sources.files to pipeline.yml")
@@ -115,7 +116,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
         except SourceFileError as error:
             yield Finding("problem", entity, str(error))
             continue
-        state = "ok" if found else "warning"
-        yield Finding(
-            state, entity, f"{found} files, their columns fit the mapping" if found else "no file matches yet"
-        )
+        if not found:
+            patterns = ", ".join(settings.sources.files.entities[entity].files)
+            yield Finding("warning", entity, f"no file matches {patterns} yet: nothing of it will be known")
+            continue
+        fit = "1 file, its columns fit" if found == 1 else f"{found} files, their columns fit"
+        yield Finding("ok", entity, f"{fit} the mapping")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -58,3 +60,13 @@ def days_of_run(context: dg.AssetExecutionContext) -> tuple[date, date]:
         newest = last_day(settings())
         return newest, newest
     return date.fromisoformat(asked.start), date.fromisoformat(asked.end)
+
+
+def table(key: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, dg.TableMetadataValue]:
+    """Metadata `key` that the UI shows as a table; nothing where there are no rows, which Dagster would refuse."""
+    records = [dg.TableRecord(dict(zip(columns, map(_cell, row), strict=True))) for row in rows]
+    return {key: dg.MetadataValue.table(records)} if records else {}
+
+
+def _cell(value: Any) -> str | int | float | None:
+    return value if isinstance(value, (int, float)) or value is None else str(value)

@@ -38,6 +38,7 @@ DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=
 DAILY_MARTS = frozenset({"fct_health_scores", "fct_measure_scores"})
 MODELS_A_LINE = 10  # of progress
 DBT_RUNS_KEPT = 5
+DBT_BOOKKEEPING = frozenset({"unique_id", "invocation_id", "status"})  # that dagster-dbt shows; of no use to a person
 FAILURES_SHOWN = 10
 
 
@@ -213,6 +214,7 @@ def _with_metadata(context: dg.AssetExecutionContext, events: list[Any], setting
     for event in events:
         if isinstance(event, dg.Output):
             key = "/".join(context.asset_key_for_output(event.output_name).path)
-            yield event.with_metadata({**event.metadata, **known.get(key, {})})
+            of_dbt = {name: value for name, value in event.metadata.items() if name not in DBT_BOOKKEEPING}
+            yield event.with_metadata({**known.get(key, {}), **of_dbt})
         else:
             yield event

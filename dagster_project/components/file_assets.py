@@ -7,9 +7,9 @@ import duckdb
 
 from dagster_project.components import common
 from dagster_project.connectors.files import LoadResult, SourceFileError, load_entity, prepare
-from dagster_project.entities import ENTITIES, Entity
+from dagster_project.entities import ENTITIES, SQL_TYPES, Column, Entity
 from dagster_project.settings import Settings
-from dagster_project.warehouse import open_warehouse
+from dagster_project.warehouse import open_warehouse, quoted
 
 UNMAPPED = dg.DataVersion("unmapped")
 
@@ -21,7 +21,11 @@ def file_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
     mapped = settings.sources.files.entities.get(entity.name) if settings.sources.files else None
-    files = f"Files: {mapped.files}." if mapped else "No files are mapped to it in pipeline.yml: the table stays empty."
+    files = (
+        f"Files: {', '.join(mapped.files)}."
+        if mapped
+        else "No files are mapped to it in pipeline.yml: the table stays empty."
+    )
 
     @dg.asset(
         key=["raw_files", entity.name],
@@ -30,6 +34,7 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
         owners=common.OWNERS,
         kinds={"duckdb", "file"},
         tags={"domain": entity.domain},
+        metadata={"dagster/column_schema": _columns(entity), "dagster/table_name": f"raw_files.{entity.name}"},
         pool=common.WAREHOUSE_POOL,
         retry_policy=common.CONNECTOR_RETRIES,
     )
@@ -37,14 +42,16 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
         with open_warehouse(settings) as connection:
             prepare(connection)
             if mapped is None:
-                return dg.MaterializeResult(metadata={"files_found": 0, "mapped": False}, data_version=UNMAPPED)
+                return dg.MaterializeResult(metadata={"dagster/row_count": 0}, data_version=UNMAPPED)
             try:
                 result = load_entity(connection, settings, entity.name, common.now(settings))
             except SourceFileError as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
-            version = files_version(connection, entity.name)
+            version, held = files_version(connection, entity.name), _held(connection, entity.name)
         context.log.info(common.PROGRESS + _told(entity.name, result))
-        return dg.MaterializeResult(metadata=_metadata(result), data_version=version)
+        for warning in result.warnings:
+            context.log.warning(f"{entity.name}: {warning}")
+        return dg.MaterializeResult(metadata=_metadata(result, held), data_version=version)
 
     return load
 
@@ -72,10 +79,11 @@ def _told(name: str, result: LoadResult) -> str:
     )
 
 
-def _metadata(result: LoadResult) -> dict[str, Any]:
+def _metadata(result: LoadResult, held: tuple[int, int]) -> dict[str, Any]:
+    """`held`: rows of the table, and rows ever set aside. The other rows are those of the files loaded now."""
     share = result.rows_rejected / result.rows_read if result.rows_read else 0.0
-    reasons = [dg.TableRecord({"reason": reason, "rows": rows}) for reason, rows in result.rejected_by_reason.items()]
     metadata: dict[str, Any] = {
+        "dagster/row_count": held[0],
         "files_found": result.files_found,
         "files_loaded": result.files_loaded,
         "files_unchanged": result.files_unchanged,
@@ -83,10 +91,40 @@ def _metadata(result: LoadResult) -> dict[str, Any]:
         "rows_accepted": result.rows_accepted,
         "rows_rejected": result.rows_rejected,
         "share_rejected": round(share, 6),
+        "rows_rejected_in_all_files": held[1],
         "days_opened": result.days_opened,
+        **common.table("rejected_by_reason", ("reason", "rows"), result.rejected_by_reason.items()),
     }
-    if reasons:
-        metadata["rejected_by_reason"] = dg.MetadataValue.table(reasons)
-    if result.files_found == 0:
-        metadata["warning"] = "no file matches the pattern: is the folder right, has the export run?"
+    if result.warnings:
+        metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in result.warnings))
     return metadata
+
+
+def _held(connection: duckdb.DuckDBPyConnection, entity: str) -> tuple[int, int]:
+    rejected = connection.execute(
+        "select coalesce(sum(rows_rejected), 0) from raw_meta.loaded_files where entity = ?", [entity]
+    ).fetchall()
+    rows = connection.execute(f"select count(*) from raw_files.{quoted(entity)}").fetchall()
+    return rows[0][0], rejected[0][0]
+
+
+def _columns(entity: Entity) -> dg.TableSchema:
+    """The contract, as the UI's table of columns."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                SQL_TYPES[column.type],
+                column.meaning[:1].upper() + column.meaning[1:] + _limits(column),
+                dg.TableColumnConstraints(nullable=not column.required),
+            )
+            for name, column in entity.columns.items()
+        ]
+    )
+
+
+def _limits(column: Column) -> str:
+    if column.allowed:
+        return f"; one of {', '.join(column.allowed)}"
+    limits = [(column.minimum, "at least"), (column.maximum, "at most")]
+    return "".join(f"; {words} {limit:g}" for limit, words in limits if limit is not None)

@@ -1,4 +1,7 @@
-"""What a person wants to see of a table in the Dagster UI: rows, the distribution of the scores, the open breaches."""
+"""What a person wants to see of a table in the Dagster UI: rows, the distribution of the scores, the open breaches.
+
+Numbers stand by themselves beside the tables, because the UI plots each over time.
+"""
 
 from __future__ import annotations
 
@@ -8,89 +11,87 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from dagster_project.components import common
+
 BAND_COLOURS = {"red": "#c0392b", "yellow": "#c98a00", "green": "#2e8b57", "insufficient_data": "#7f8c8d"}
 BINS = 20
 
 
 def table_metadata(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Metadata by `schema/table`: rows for every table, and a picture for the marts that people open first."""
+    """Metadata by `schema/table`: rows for every table, and more for the marts that people open first."""
     tables = connection.execute(
         "select schema_name, table_name, estimated_size from duckdb_tables() where not temporary"
     ).fetchall()
     known: dict[str, dict[str, Any]] = {
         f"{schema}/{name}": {"dagster/row_count": rows} for schema, name, rows in tables
     }
-    if "marts/current_health" in known:
-        known["marts/current_health"] |= _scores(connection)
-    if "marts/fct_breaches" in known:
-        known["marts/fct_breaches"] |= _breaches(connection)
-    if "marts/fct_input_issues" in known:
-        known["marts/fct_input_issues"] |= _issues(connection)
+    portraits = {
+        "marts/current_health": _scores,
+        "marts/fct_breaches": _breaches,
+        "marts/fct_input_issues": _issues,
+    }
+    for table, portrait in portraits.items():
+        if table in known:
+            known[table] |= portrait(connection)
     return known
 
 
 def _scores(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     bands = connection.execute(
-        "select band, count(*), cast(coalesce(sum(arr), 0) as double), avg(score), avg(coverage) "
-        "from marts.current_health group by band order by avg(score) nulls last"
+        "select band, count(*), cast(round(coalesce(sum(arr), 0)) as bigint), round(avg(score), 1), "
+        "round(100 * avg(coverage)) from marts.current_health group by band order by avg(score) nulls last"
     ).fetchall()
     bins = connection.execute(
         "select least(floor(score / ?), ?)::integer, band, count(*) from marts.current_health "
         "where score is not null group by all",
         [100 / BINS, BINS - 1],
     ).fetchall()
-    day = connection.execute("select max(day) from marts.current_health").fetchone()
-    records = [
-        dg.TableRecord(
-            {
-                "band": band,
-                "accounts": count,
-                "arr": round(arr),
-                "mean score": None if score is None else round(score, 1),
-                "mean coverage": round(coverage, 3),
-            }
-        )
-        for band, count, arr, score, coverage in bands
-    ]
+    day, accounts, score, coverage = connection.execute(
+        "select max(day), count(*), avg(score), avg(coverage) from marts.current_health"
+    ).fetchall()[0]
     metadata: dict[str, Any] = {
-        "day": str(day[0]) if day else None,
+        "day": str(day),
+        "accounts": accounts,
+        **{f"accounts_{band}": sum(row[1] for row in bands if row[0] == band) for band in BAND_COLOURS},
         "score_distribution": dg.MetadataValue.md(f"![accounts by score]({_as_url(histogram(bins))})"),
+        **common.table("bands", ("band", "accounts", "ARR", "mean score", "mean coverage %"), bands),
     }
-    return metadata | ({"bands": dg.MetadataValue.table(records)} if records else {})
+    means = {"mean_score": score, "mean_coverage": coverage}
+    return metadata | {name: round(value, 3) for name, value in means.items() if value is not None}
 
 
 def histogram(bins: list[tuple[int, str, int]]) -> str:
     """Accounts by score as an SVG picture, bars coloured by band. `bins`: (bin number, band, accounts)."""
-    width, height, left, bottom = 640, 220, 40, 30
+    width, height, side, bottom = 640, 240, 20, 48
     totals = [sum(count for place, _, count in bins if place == number) for number in range(BINS)]
     most = max([*totals, 1])
-    step = (width - left) / BINS
+    step = (width - 2 * side) / BINS
+    base = height - bottom
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
-        'font-size="11">',
+        'font-size="11" text-anchor="middle" fill="#333333">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        f'<line x1="{side}" x2="{width - side}" y1="{base}" y2="{base}" stroke="#333333"/>',
+        f'<text x="{width / 2}" y="{height - 8}">health score; the number on a bar counts accounts</text>',
     ]
     for number in range(BINS):
-        top = float(height - bottom)
+        top = float(base)
+        left = side + number * step
         for band, colour in BAND_COLOURS.items():
             count = sum(found for place, name, found in bins if place == number and name == band)
-            tall = (height - bottom - 20) * count / most
+            tall = (base - 20) * count / most
             top -= tall
             if count:
                 parts.append(
-                    f'<rect x="{left + number * step + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" '
-                    f'height="{tall:.1f}" fill="{colour}"><title>{count} {band}</title></rect>'
+                    f'<rect x="{left + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" height="{tall:.1f}" '
+                    f'fill="{colour}"><title>{count} {band}</title></rect>'
                 )
         if totals[number]:
-            parts.append(
-                f'<text x="{left + (number + 0.5) * step:.1f}" y="{top - 4:.1f}" text-anchor="middle" fill="#333">'
-                f"{totals[number]}</text>"
-            )
-    for score in range(0, 101, 10):
-        parts.append(
-            f'<text x="{left + score / 100 * (width - left) - (8 if score == 100 else 0):.1f}" y="{height - 12}" '
-            f'text-anchor="middle" fill="#333">{score}</text>'
-        )
+            parts.append(f'<text x="{left + step / 2:.1f}" y="{top - 4:.1f}">{totals[number]}</text>')
+    parts += [
+        f'<text x="{side + score / 100 * (width - 2 * side):.1f}" y="{base + 16}">{score}</text>'
+        for score in range(0, 101, 10)
+    ]
     return "".join(parts) + "</svg>"
 
 
@@ -100,16 +101,30 @@ def _as_url(svg: str) -> str:
 
 def _breaches(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     rules = connection.execute(
-        "select rule, count(*) filter (is_open), count(*) from marts.fct_breaches group by rule order by rule"
+        """
+        select
+            title,
+            severity,
+            count(*) filter (is_open),
+            count(*) filter (opened_on = (select max(day) from marts.fct_health_scores)),
+            count(*)
+        from marts.fct_breaches
+        group by all
+        order by severity, title
+        """
     ).fetchall()
-    records = [dg.TableRecord({"rule": rule, "open": now, "ever": ever}) for rule, now, ever in rules]
-    return {"by_rule": dg.MetadataValue.table(records)} if records else {}
+    return {
+        "open": sum(row[2] for row in rules),
+        "opened_on_newest_day": sum(row[3] for row in rules),
+        **common.table("by_rule", ("rule", "severity", "open now", "opened on the newest day", "ever"), rules),
+    }
 
 
 def _issues(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     issues = connection.execute(
         "select entity, title, rows, example from marts.fct_input_issues order by rows desc, entity, title"
     ).fetchall()
-    names = ("entity", "issue", "rows", "example")
-    records = [dg.TableRecord(dict(zip(names, row, strict=True))) for row in issues]
-    return {"issues": dg.MetadataValue.table(records)} if records else {}
+    return {
+        "rows_with_issues": sum(row[2] for row in issues),
+        **common.table("issues", ("entity", "issue", "rows", "first example"), issues),
+    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 import duckdb
 
@@ -37,12 +35,11 @@ def mart_asset(settings: Settings) -> dg.AssetsDefinition:
             memory_limit=settings.warehouse.memory_limit,
             threads=settings.warehouse.threads,
         )
-        tables = [dg.TableRecord({"table": name, "rows": rows}) for name, rows in published.tables.items()]
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published.path),
                 "parquet": dg.MetadataValue.path(published.parquet_folder),
-                "tables": dg.MetadataValue.table(tables),
+                **common.table("tables", ("table", "rows"), list(published.tables.items())),
                 "bytes": published.bytes,
                 "changed": published.changed,
             }
@@ -74,9 +71,11 @@ def _export_asset(settings: Settings, export: Export) -> dg.AssetsDefinition:
             export.formats,
             export.columns,
         )
-        paths = [dg.TableRecord({"file": str(file.path), "rows": file.rows}) for file in files]
         return dg.MaterializeResult(
-            metadata={"files": dg.MetadataValue.table(paths), "dagster/row_count": files[0].rows}
+            metadata={
+                "dagster/row_count": files[0].rows,
+                **common.table("files", ("file", "rows"), [(file.path, file.rows) for file in files]),
+            }
         )
 
     return written
@@ -96,7 +95,7 @@ def page_asset(settings: Settings) -> dg.AssetsDefinition:
     def page() -> dg.MaterializeResult[None]:
         written = write_page(settings.mart_folder / "mart.duckdb", settings.page_path)
         return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(written.path), "open": dg.MetadataValue.url(written.path.as_uri())}
+            metadata={"path": dg.MetadataValue.path(written.path)}  # no link: browsers don't follow file:// from a page
         )
 
     return page
@@ -117,7 +116,7 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
         with duckdb.connect(str(settings.mart_folder / "mart.duckdb"), read_only=True) as mart:
             open_now = mart.execute(
                 """
-                select b.severity, b.title, a.account_name, b.opened_on, b.days_open, round(b.worst_value, 1), a.owner
+                select a.account_name, b.title, b.severity, b.opened_on, b.days_open, round(b.worst_value, 1), a.owner
                 from marts.fct_breaches as b
                 join marts.dim_accounts as a using (account_id)
                 where b.is_open
@@ -125,19 +124,13 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
                 """
             ).fetchall()
             newest = mart.execute("select max(day) from marts.fct_health_scores").fetchone()
-        columns = ("severity", "rule", "account", "opened_on", "days_open", "worst_value", "owner")
-        shown = [
-            dg.TableRecord({name: _cell(value) for name, value in zip(columns, row, strict=True)})
-            for row in open_now[:BREACHES_SHOWN]
-        ]
-        opened = sum(1 for row in open_now if newest and row[3] == newest[0])
-        metadata: dict[str, Any] = {"open_breaches": len(open_now), "opened_on_newest_day": opened}
-        if shown:
-            metadata["breaches"] = dg.MetadataValue.table(shown)
-        return dg.MaterializeResult(metadata=metadata)
+        columns = ("account", "rule", "severity", "opened", "days open", "worst value", "owner")
+        return dg.MaterializeResult(
+            metadata={
+                "open_breaches": len(open_now),
+                "opened_on_newest_day": sum(1 for row in open_now if newest and row[3] == newest[0]),
+                **common.table("breaches", columns, open_now[:BREACHES_SHOWN]),
+            }
+        )
 
     return breaches
-
-
-def _cell(value: Any) -> str | int | float | None:
-    return value if isinstance(value, (int, float)) or value is None else str(value)
