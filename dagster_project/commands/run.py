@@ -51,7 +51,7 @@ def _run_under_lock(
         failed = execution.ingest()
         due = None if failed else execution.days_due(first, last)
         if due is not None:
-            progress.say(f"Scoring {due[0]} to {due[1]}")
+            progress.say("Scoring the days that are due")
             failed = execution.score(*due)
     if failed:
         progress.say("")
