@@ -157,6 +157,7 @@ def build_warehouse(path: Path, *, accounts: int = 40, days: int = 120, generati
     With a `generation`, every mart gets a column of that name holding the number, so that a reader can tell
     whether all tables it sees come from the same publish.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     parameters: dict[str, object] = {
         "names": list(NASTY_NAMES), "last_day": LAST_DAY, "accounts": accounts, "days": days, "script": SCRIPT,
