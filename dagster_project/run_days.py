@@ -21,13 +21,31 @@ REACHED_THROUGH = ("users", "subscriptions")
 
 
 @dataclass(frozen=True)
+class TooLate:
+    """Facts that came later than the look-back and wait for an explicit backfill: of how many days, from which on."""
+
+    days: int
+    from_day: date | None
+
+    def told(self, settings: Settings) -> str:
+        """What happened and what to do, in words; empty if there are none."""
+        if self.from_day is None:
+            return ""
+        first = max(self.from_day, settings.days.first)
+        return (
+            f"{self.days} days have facts that came more than {settings.look_back_days} days late and are not worked "
+            f"in: `health run --from {first}` re-opens them"
+        )
+
+
+@dataclass(frozen=True)
 class RunDays:
     """The days of one run, all inclusive.
 
     `asked_from` to `to_day` is the range asked for; scoring begins at `from_day`, earlier when late facts re-opened a
-    day within the look-back. `fact_days` counts the days whose usage facts are built again; `too_late` the days whose
-    facts came later than the look-back and wait for an explicit backfill. Open days are worked in when they are at or
-    after `floor`, or after `built_through`, the newest day scored before.
+    day within the look-back. `fact_days` counts the days whose usage facts are built again; `too_late` is about the
+    facts that came later than the look-back. Open days are worked in when they are at or after `floor`, or after
+    `built_through`, the newest day scored before.
     """
 
     asked_from: date
@@ -39,13 +57,14 @@ class RunDays:
     facts_from_day: date
     facts_to_day: date
     fact_days: int
-    too_late: int
+    too_late: TooLate
 
 
 def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
     """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read."""
     built_through = _one(connection, "select max(day) from raw_meta.scored_days") or date.min
-    floor = first - timedelta(days=settings.look_back_days)
+    # From the first day on, everything is worked in: facts older than that can be asked for in no other way.
+    floor = date.min if first <= settings.days.first else first - timedelta(days=settings.look_back_days)
     facts_floor = floor
     if _facts_are_outdated(connection, settings):
         _reopen_all_facts(connection)
@@ -65,7 +84,7 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
         facts_from_day=facts_from or first,
         facts_to_day=facts_to or first,
         fact_days=fact_days,
-        too_late=_too_late(connection, within),
+        too_late=too_late(connection, floor),
     )
     _write(connection, days)
     return days
@@ -109,18 +128,20 @@ def _first_reopened(connection: duckdb.DuckDBPyConnection, within: dict[str, obj
     return day
 
 
-def _too_late(connection: duckdb.DuckDBPyConnection, within: dict[str, object]) -> int:
-    """How many scored days have facts that came later than the look-back."""
-    count: int = _one(
-        connection,
+def too_late(connection: duckdb.DuckDBPyConnection, floor: date) -> TooLate:
+    """The facts older than `floor` that no run has worked in.
+
+    Usage counts even before the first day scored: the windows of later days look back on it.
+    """
+    row = connection.execute(
         """
-        select count(distinct open.day) from raw_meta.open_days as open
-        inner join raw_meta.scored_days as scored on open.day = scored.day
-        where open.day < $floor
+        select count(distinct day), min(day) from raw_meta.open_days
+        where day < $floor and day <= (select max(day) from raw_meta.scored_days)
+          and (entity = 'usage_events' or day in (select day from raw_meta.scored_days))
         """,
-        {"floor": within["floor"]},
-    )
-    return count
+        {"floor": floor},
+    ).fetchone()
+    return TooLate(*row) if row else TooLate(0, None)
 
 
 def mark_scored(
@@ -140,6 +161,7 @@ def mark_scored(
             "create or replace table raw_meta.facts_built as select $facts_hash as facts_hash",
             {"facts_hash": settings.content_hash},
         )
+        connection.execute("create or replace table raw_meta.last_scored as select epoch(now()) as seconds")
         # What is not kept as daily facts and lies before the first day scored touches no score: nothing is left to do.
         connection.execute(
             """
@@ -156,6 +178,13 @@ def mark_scored(
     except BaseException:
         connection.execute("rollback")
         raise
+
+
+def last_scored(connection: duckdb.DuckDBPyConnection) -> float:
+    """When a run last scored days, in seconds since 1970; 0 if none has."""
+    if not table_exists(connection, "raw_meta", "last_scored"):
+        return 0.0
+    return float(_one(connection, "select seconds from raw_meta.last_scored"))
 
 
 def days_to_score(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
@@ -16,10 +16,11 @@ from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
 from dagster_project.connectors.files import prepare
-from dagster_project.run_days import days_to_score
+from dagster_project.run_days import days_to_score, last_scored, too_late
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
 
+DELIVERY = frozenset({"publish", "activate"})  # the groups that make something for others from finished marts
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -40,6 +41,7 @@ class Execution:
         keys = graph.get_all_asset_keys()
         self._ingest = [key for key in keys if graph.get(key).group_name == "ingest" and graph.get(key).is_executable]
         self._others = [key for key in keys if key not in set(self._ingest) and graph.get(key).is_executable]
+        self._delivery = [key for key in self._others if graph.get(key).group_name in DELIVERY]
 
     def ingest(self) -> str | None:
         """Load files and configuration."""
@@ -54,9 +56,26 @@ class Execution:
             prepare(connection)
             return days_to_score(connection, self._settings, newest, inputs_hash(self._settings))
 
+    def late_facts(self) -> str:
+        """The facts that came too late for the runs so far, and what to do about them; empty if there are none."""
+        floor = last_day(self._settings) - timedelta(days=self._settings.look_back_days)
+        with open_warehouse(self._settings) as connection:
+            return too_late(connection, floor).told(self._settings)
+
     def score(self, first: date, last: date) -> str | None:
         """Score the days in one run, publish, export, flag breaches."""
         return self._run(self._others, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
+
+    def is_delivered(self) -> bool:
+        """Whether all that is scored is published and exported: a run may have been killed between the two."""
+        with open_warehouse(self._settings) as connection:
+            scored_at = last_scored(connection)
+        latest = [self._instance.get_latest_materialization_event(key) for key in self._delivery]
+        return all(event is not None and event.timestamp >= scored_at for event in latest)
+
+    def deliver(self) -> str | None:
+        """Publish, export and flag breaches, from the marts as they are."""
+        return self._run(self._delivery, {})
 
     def _run(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> str | None:
         run_id = str(uuid.uuid4())

@@ -50,15 +50,22 @@ def _run_under_lock(
         execution = Execution(settings, progress)
         failed = execution.ingest()
         due = None if failed else execution.days_due(first, last)
+        late = "" if failed or due else execution.late_facts()
+        is_stopped = not failed and due is None and not execution.is_delivered()  # a run was killed after scoring
         if due is not None:
             progress.say("Scoring the days that are due")
             failed = execution.score(*due)
+        elif is_stopped:
+            progress.say("Every day is scored, but not everything of it is published or exported: doing that")
+            failed = execution.deliver()
     if failed:
         progress.say("")
         print(f"{failed}\nThe published mart is as it was. Full log: {log}", file=sys.stderr)
         return 1
-    if due is None:
-        progress.say("Nothing is due: no new rows, every day scored, configuration unchanged. Nothing was written.")
+    if late:
+        progress.say(late)
+    if due is None and not is_stopped:
+        progress.say("Nothing is due: every day is scored, configuration unchanged. Nothing was written.")
     progress.say(f"Done in {time.monotonic() - started:.0f} s\n")
     _print_result(settings)
     return 0

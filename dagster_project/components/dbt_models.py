@@ -199,11 +199,8 @@ def _told(days: RunDays, settings: Settings) -> str:
     if days.from_day < days.asked_from:
         text += f" (from {days.asked_from} was asked; late facts re-open the days before)"
     text += f"; {days.fact_days} days of new facts"
-    if days.too_late:
-        text += (
-            f". {days.too_late} days have facts that came more than {settings.look_back_days} days late and are not "
-            "worked in: `health run --from DAY` re-opens them"
-        )
+    if late := days.too_late.told(settings):
+        text += f". {late}"
     return text
 
 
