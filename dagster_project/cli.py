@@ -78,7 +78,7 @@ def ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="
     """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""
     from dagster_project.commands.ui import serve
 
-    sys.exit(serve(_settings(), port))
+    serve(_settings(), port)
 
 
 def _settings() -> Settings:
