@@ -71,9 +71,9 @@ insert into marts.dim_scorecards values
     ('aaaabbbbcccc', 'default', '1.0', 'Customer health', 'overall', 'active', true, true, 0.7, 'mean', null),
     ('ddddeeeeffff', 'satisfaction', '1.0', 'Satisfaction', 'satisfaction', 'active', false, true, 0.5, 'mean', null);
 insert into marts.dim_scorecard_measures values
-    ('aaaabbbbcccc', 'nps', 'sentiment', 25.0, 50.0, 120, 'Net promoter score', 'points', 'higher is better'),
-    ('aaaabbbbcccc', 'csat', 'sentiment', 25.0, 50.0, 90, 'Ticket satisfaction', '0 to 100', 'higher is better'),
-    ('aaaabbbbcccc', 'usage_vs_baseline', 'usage', 50.0, 50.0, null, 'Usage against own baseline', 'ratio', 'higher is better');
+    ('aaaabbbbcccc', 'nps', 'sentiment', 25.0, 50.0, 120, 'Net promoter score', 'points', 'up'),
+    ('aaaabbbbcccc', 'csat', 'sentiment', 25.0, 50.0, 90, 'Ticket satisfaction', '0 to 100', 'up'),
+    ('aaaabbbbcccc', 'usage_vs_baseline', 'usage', 50.0, 50.0, null, 'Usage against own baseline', 'ratio', 'up');
 
 -- Accounts 0 .. n-1. Every fifth has no score; the last one has NULL wherever NULL is legal.
 insert into marts.dim_accounts (account_id, account_name, segment, plan, owner, arr, created_on, renewal_on)
@@ -91,7 +91,9 @@ with scored as (
     select
         a.account_id, ($last_day::date - d::integer) as day, a.segment, a.arr, a.account_id = 'ALL-NULL' as is_bare,
         try_cast(substr(a.account_id, 2) as integer) as i,
-        greatest(0, least(100, 20 + (i * 37) % 80 + 12 * sin(d / 9.0 + i) - (d % 7) * 0.3 - (i % 3 - 1) * d / 6.0)) as score
+        greatest(0, least(100,
+            20 + (i * 37) % 80 + 12 * sin(d / 9.0 + i) - (d % 7) * 0.3 - (i % 3 - 1) * d / 6.0
+        )) as score
     from marts.dim_accounts as a, range($days) as t (d)
 )
 select
@@ -111,9 +113,11 @@ order by hash(account_id || day::varchar);
 
 insert into marts.fct_measure_scores
 select
-    account_id, day, lens, scorecard_id, scorecard_hash, m.measure, m.measure_group, if(m.measure = 'nps', null, score / 100),
-    if(m.measure = 'nps', 0, 12), if(m.measure = 'nps', null, day), if(m.measure = 'nps', null, score),
-    if(m.measure = 'nps', null, 0.5), if(m.measure = 'nps', null, score / 2), if(m.measure = 'nps', null, 50 - score / 2),
+    account_id, day, lens, scorecard_id, scorecard_hash, m.measure, m.measure_group,
+    if(m.measure = 'nps', null, score / 100), if(m.measure = 'nps', 0, 12),
+    if(m.measure = 'nps', null, day), if(m.measure = 'nps', null, score),
+    if(m.measure = 'nps', null, 0.5), if(m.measure = 'nps', null, score / 2),
+    if(m.measure = 'nps', null, 50 - score / 2),
     if(m.measure = 'nps', 'no_data', null)
 from marts.fct_health_scores
 inner join marts.dim_scorecard_measures as m using (scorecard_hash)
@@ -167,6 +171,8 @@ def build_warehouse(path: Path, *, accounts: int = 40, days: int = 120, generati
         for statement in con.extract_statements(_FILL):
             con.execute(statement, {name: parameters[name] for name in statement.named_parameters})
         if generation is not None:
-            for (table,) in con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
+            for (table,) in con.execute(
+                "select table_name from duckdb_tables() where schema_name = 'marts'"
+            ).fetchall():
                 con.execute(f"alter table marts.{table} add column generation integer default {generation}")
     return path

@@ -1,0 +1,1 @@
+"""Push: where results go. Reads marts only; no dagster."""

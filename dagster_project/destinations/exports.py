@@ -26,7 +26,9 @@ _SKIPPED = "[\\s\\p{Z}\\p{C}\"'`´‘’‚“”„«»＂＇]*"
 # (or whose country's setting says) that this is the separator starts a new cell in spite of the quotes.
 # A leading tab or line break is guarded whatever follows.
 _FORMULA = f"(^|[;\\t\\r\\n])({_SKIPPED}[{_SIGNS}])|^([\\t\\r\\n])"
-_NUMBERS_AND_TIMES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL|FLOAT|DOUBLE|BOOLEAN|DATE|TIME|INTERVAL|UUID)")
+_NUMBERS_AND_TIMES = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL|FLOAT|DOUBLE|BOOLEAN|DATE|TIME|INTERVAL|UUID)"
+)
 
 
 class ExportError(Exception):

@@ -100,9 +100,7 @@ def publish_mart(
             _remove(building)
 
 
-def _publish(
-    warehouse: Path, folder: Path, building: Path, schema: str, limits: dict[str, str | int]
-) -> PublishedMart:
+def _publish(warehouse: Path, folder: Path, building: Path, schema: str, limits: dict[str, str | int]) -> PublishedMart:
     """Builds, checks and swaps; see publish_mart."""
     # Without a place of its own DuckDB spills sorts to a folder `.tmp` wherever the process was started.
     limits = {**limits, "temp_directory": str(building / "spill")}
@@ -271,9 +269,7 @@ def _in_place(folder: Path, fingerprint: str, tables: list[_Table]) -> Published
         return None
     try:
         with opened(file, "published", {}) as con:
-            stamp = con.execute(
-                f"select content_fingerprint from published.{MART_SCHEMA}.{PUBLISHED_TABLE}"
-            ).fetchall()
+            stamp = con.execute(f"select content_fingerprint from published.{MART_SCHEMA}.{PUBLISHED_TABLE}").fetchall()
             same = all(
                 _digest(con, quoted("published", MART_SCHEMA, table.name)) == (table.rows, table.digest)
                 for table in tables

@@ -209,7 +209,7 @@ def test_two_publishes_at_once_are_refused(warehouse: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        ("delete from _target.marts.fct_breaches where breach_id = (select min(breach_id) from _target.marts.fct_breaches)",
+        ("delete from _target.marts.fct_breaches where rule = 'low'",
          "fct_breaches has .* rows, the warehouse has"),
         ("update _target.marts.current_health set score = score + 1 where account_id = 'A0001'",
          "current_health has other values"),
@@ -247,7 +247,7 @@ def test_a_short_parquet_file_is_not_put_in_place(
             duckdb.execute(f"copy (select 'A' as account_id) to '{file}' (format parquet)")
 
     monkeypatch.setattr(mart_module, "_settle", shortened)
-    with pytest.raises(PublishError, match="dim_accounts.parquet does not have 21 rows"):
+    with pytest.raises(PublishError, match=r"dim_accounts\.parquet does not have 21 rows"):
         publish_mart(warehouse, tmp_path)
     assert not (tmp_path / "mart.duckdb").exists()
     assert not (tmp_path / "parquet" / "current").exists()
@@ -283,12 +283,18 @@ KILLED = textwrap.dedent("""
 
 def generations(mart: Path) -> tuple[int, int]:
     """The generation that the DuckDB file holds, and that of the Parquet files: one each, or it is a mixture."""
-    tables = {name for (name,) in query(mart, "select table_name from duckdb_tables() where table_name not like '$_%' escape '$'")}
+    tables = {
+        name
+        for (name,) in query(mart, "select table_name from duckdb_tables() where table_name not like '$_%' escape '$'")
+    }
     assert tables == {"dim_scorecards", "fct_breaches"}
-    (in_file,) = query(mart, "select generation from marts.dim_scorecards union select generation from marts.fct_breaches")
+    (in_file,) = query(
+        mart, "select generation from marts.dim_scorecards union select generation from marts.fct_breaches"
+    )
     current = mart.parent / "parquet" / "current"
     (in_parquet,) = duckdb.execute(
-        f"select generation from '{current}/dim_scorecards.parquet' union select generation from '{current}/fct_breaches.parquet'"
+        f"select generation from '{current}/dim_scorecards.parquet' "
+        f"union select generation from '{current}/fct_breaches.parquet'"
     ).fetchall()
     return in_file[0], in_parquet[0]
 
@@ -309,7 +315,7 @@ def test_a_publish_killed_at_any_step_leaves_a_whole_mart_and_the_next_one_tidie
         shutil.copytree(tmp_path / "published", folder, symlinks=True)
         ended = subprocess.run(
             [sys.executable, "-c", KILLED, str(warehouses[2]), str(folder), str(fatal)],
-            cwd=ROOT, capture_output=True, text=True,
+            check=False, cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         if ended.returncode == 0:
             assert ended.stdout == "done\n"
