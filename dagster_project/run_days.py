@@ -84,7 +84,7 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
         facts_from_day=facts_from or first,
         facts_to_day=facts_to or first,
         fact_days=fact_days,
-        too_late=too_late(connection, floor),
+        too_late=too_late(connection, facts_floor),
     )
     _write(connection, days)
     return days

@@ -10,9 +10,9 @@
     ('outcomes', ['outcome_id']), ('pulses', ['account_id', 'given_on']), ('overrides', ['override_id']),
 ] %}
 {%- set unknown = ".account_id is none of the accounts: row kept, not scored" %}
-{%- set repeated = " repeats: the first row counts, this one does not" %}
+{%- set superseded = " repeats: the newest row counts, this one does not" %}
 {%- set usage_issues = [
-    ('repeats', 'repeated_id', 'event_id' ~ repeated), ('without_account', 'unknown_account', unknown[1:]),
+    ('repeats', 'repeated_id', 'event_id repeats: the first row counts, this one does not'), ('without_account', 'unknown_account', unknown[1:]),
     ('before_subscription', 'before_subscription', 'occurred_at is before its subscription began: row counted all the same'),
 ] %}
 with rejected as (
@@ -78,9 +78,9 @@ found as (
     {%- endfor %}
     {%- for entity, key in keys %}
     (
-        select 'files', '{{ entity }}', 'repeated_id', '{{ entity }}.{{ key[0] }}{{ repeated }}', 1, _file_id, _line
+        select 'files', '{{ entity }}', 'repeated_id', '{{ entity }}.{{ key[0] }}{{ superseded }}', 1, _file_id, _line
         from {{ source('raw_files', entity) }}
-        qualify row_number() over (partition by {{ key | join(', ') }} order by known_at, _file_id, _line) > 1
+        qualify row_number() over (partition by {{ key | join(', ') }} order by known_at desc, _file_id desc, _line desc) > 1
     )
     union all
     {%- endfor %}

@@ -35,7 +35,7 @@ renamed as (
 deduplicated as (
     select *
     from renamed
-    qualify row_number() over (partition by account_id, known_at order by known_at, file_id, line) = 1
+    qualify row_number() over (partition by account_id, known_at order by file_id desc, line desc) = 1
 )
 
 select * from deduplicated

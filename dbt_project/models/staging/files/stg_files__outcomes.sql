@@ -11,18 +11,21 @@ renamed as (
         kind,
         decided_on,
         amount,
-        known_at,
-        cast(known_at as date) as known_day,
+        min(known_at) over copies as known_at,
+        cast(min(known_at) over copies as date) as known_day,
+        row_number() over (partition by outcome_id order by known_at desc, _file_id desc, _line desc) as copy,
         account_ref,
         _file_id as file_id,
         _line as line
     from rows_received
+    window copies as (partition by outcome_id)
 ),
 
+-- Later rows of the same id carry what became of it (a solution, a payment): the newest counts, known since the first.
 deduplicated as (
-    select *
+    select * exclude (copy)
     from renamed
-    qualify row_number() over (partition by outcome_id order by known_at, file_id, line) = 1
+    where copy = 1
 )
 
 select * from deduplicated
