@@ -31,7 +31,7 @@ DEV := .venv/.dev-$(call checksum,requirements-dev.lock)
 MANIFEST := dbt_project/target/manifest.json
 DBT_FILES := $(shell find dbt_project -mindepth 1 \( -name target -o -name logs -o -name dbt_packages -o -name '.*' \) -prune -o -print)
 
-.PHONY: help run ui test lint acceptance setup lock clean
+.PHONY: help run ui test lint acceptance setup lock reference clean
 
 help: ## this list
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -73,6 +73,9 @@ setup: $(RUNTIME) $(MANIFEST) ## only the virtual environment and dbt's manifest
 
 lock: $(DEV) ## pin the dependencies of pyproject.toml again; UPGRADE=1 takes newer ones
 	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+reference: $(RUNTIME) ## write docs/reference again from the code; ARGS=--check only compares
+	@$(BIN)/python scripts/reference.py $(ARGS)
 
 clean: ## remove what was installed, built and cached; data in var/ stays
 	rm -rf .venv build dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
