@@ -10,8 +10,13 @@ with added as (
         cast(coalesce(sum(weight * measure_score), 0) as double) as weighted_score,
         min(measure_score) as lowest,
         max(measure_score) as highest,
-        min(case when measure_score is not null then {{ ranked('measure_score', 'position') }} end) as lowest_at,
-        min(case when measure_score is not null then {{ ranked('-measure_score', 'position') }} end) as highest_at,
+        min(
+            case
+                when measure_score is null or group_roll_up = 'mean' then null
+                when group_roll_up = 'lowest' then {{ ranked('measure_score', 'position') }}
+                else {{ ranked('-measure_score', 'position') }}
+            end
+        ) as chosen,
         count(measure_score) as measures_present,
         count(*) as measures_expected
     from {{ ref('int_measure_scores') }}
@@ -30,10 +35,7 @@ rolled_up as (
         added.weight_present,
         added.measures_present,
         added.measures_expected,
-        case groups.roll_up
-            when 'lowest' then added.lowest_at.place
-            when 'highest' then added.highest_at.place
-        end as chosen_position,
+        added.chosen.place as chosen_position,
         {{ as_points('added.weight_present / added.weight_expected') }} as coverage,
         case groups.roll_up
             when 'lowest' then added.lowest

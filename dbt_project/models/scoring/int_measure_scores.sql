@@ -8,12 +8,15 @@ with expected as (
         applied.scorecard_hash,
         measures.measure,
         measures.measure_group,
+        groups.roll_up as group_roll_up,
         measures.weight,
         measures.max_age_days,
         measures.position
     from {{ ref('int_scorecards_applied') }} as applied
     inner join {{ source('raw_config', 'scorecard_measures') }} as measures
         on applied.scorecard_hash = measures.scorecard_hash
+    inner join {{ source('raw_config', 'scorecard_groups') }} as groups
+        on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
 ),
 
 observed as (

@@ -1,5 +1,14 @@
 -- grain: account, day of the run and scorecard version; the score before exceptions, its coverage and bounds
-with added as (
+with groups as (
+    select
+        group_scores.*,
+        scorecards.roll_up as score_roll_up
+    from {{ ref('int_group_scores') }} as group_scores
+    inner join {{ source('raw_config', 'scorecards') }} as scorecards
+        on group_scores.scorecard_hash = scorecards.scorecard_hash
+),
+
+added as (
     select
         account_id,
         day,
@@ -16,11 +25,16 @@ with added as (
         max(group_low) as highest_low,
         min(group_high) as lowest_high,
         max(group_high) as highest_high,
-        min(case when group_score is not null then {{ ranked('group_score', 'position') }} end) as lowest_at,
-        min(case when group_score is not null then {{ ranked('-group_score', 'position') }} end) as highest_at,
+        min(
+            case
+                when group_score is null or score_roll_up = 'mean' then null
+                when score_roll_up = 'lowest' then {{ ranked('group_score', 'position') }}
+                else {{ ranked('-group_score', 'position') }}
+            end
+        ) as chosen,
         sum(measures_present) as measures_present,
         sum(measures_expected) as measures_expected
-    from {{ ref('int_group_scores') }}
+    from groups
     group by account_id, day, scorecard_hash
 ),
 
@@ -28,10 +42,7 @@ final as (
     select
         applied.*,
         added.weight_present,
-        case applied.roll_up
-            when 'lowest' then added.lowest_at.place
-            when 'highest' then added.highest_at.place
-        end as chosen_position,
+        added.chosen.place as chosen_position,
         cast(added.weighted_coverage as double) / cast(added.weight_expected as double) as coverage,
         case applied.roll_up
             when 'lowest' then cast(added.lowest as double)
