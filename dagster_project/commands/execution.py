@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
 
 from dagster_project.commands.run import Progress
-from dagster_project.components.common import PROGRESS, last_day
+from dagster_project.components.common import PROGRESS, RANGE_END, RANGE_START, last_day
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
@@ -21,7 +21,6 @@ from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
 
 DELIVERY = frozenset({"publish", "activate"})  # the groups that make something for others from finished marts
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 class Execution:

@@ -14,6 +14,7 @@ from dagster_project.settings import Settings, load_settings
 
 WAREHOUSE_POOL = "warehouse"  # one writer at a time; its limit of 1 stands in the instance's dagster.yaml
 PROGRESS = "› "  # a log message that begins so is one that the command line shows while a run works
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"  # tags of a run
 OWNERS = ["team:data"]
 CONNECTOR_RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
