@@ -23,7 +23,8 @@ READER = textwrap.dedent("""
 
     mart, stop, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     tables = "current_health dim_accounts dim_scorecards fct_breaches fct_health_scores fct_measure_scores".split()
-    figures = "select min(generation), max(generation), count(*) from "
+    # Not min and max: those DuckDB answers from statistics, without reading a row.
+    figures = "select list_sort(list(distinct generation // 100000)), count(*) from "
     reads, errors, mixtures, generations = 0, [], [], set()
 
     def look():
@@ -44,8 +45,8 @@ READER = textwrap.dedent("""
             errors.append(f"{type(error).__name__}: {error}")
         else:
             reads += 1
-            seen = {value for low, high, _ in found for value in (low, high)}
-            if len(seen) != 1 or not all(rows for *_, rows in found):
+            seen = {value for values, _ in found for value in values}
+            if len(seen) != 1 or not all(rows for _, rows in found):
                 mixtures.append(found)
             generations |= seen
         if last:
@@ -57,6 +58,7 @@ READER = textwrap.dedent("""
 def test_readers_see_no_error_and_no_mixture_during_ten_publishes(tmp_path: Path) -> None:
     folder, stop = tmp_path / "published", tmp_path / "stop"
     warehouse = build_warehouse(tmp_path / "warehouse.duckdb", accounts=ACCOUNTS, days=DAYS, generation=0)
+    bump_generation(warehouse, 0)
     mart = publish_mart(warehouse, folder).path
     readers = [
         subprocess.Popen([sys.executable, "-c", READER, str(mart), str(stop), kind], stdout=subprocess.PIPE, text=True)
@@ -70,10 +72,8 @@ def test_readers_see_no_error_and_no_mixture_during_ten_publishes(tmp_path: Path
         for generation in range(1, PUBLISHES + 1):
             bump_generation(warehouse, generation)
             assert publish_mart(warehouse, folder).changed
-        old = holder.execute(
-            "select min(generation), max(generation), count(*) from marts.fct_health_scores"
-        ).fetchone()
-        assert old == (0, 0, (ACCOUNTS + 1) * DAYS)
+        old = holder.execute("select generation // 100000, count(*) from marts.fct_health_scores group by 1").fetchall()
+        assert old == [(0, (ACCOUNTS + 1) * DAYS)]
     finally:
         holder.close()
         stop.touch()
@@ -87,7 +87,10 @@ def test_readers_see_no_error_and_no_mixture_during_ten_publishes(tmp_path: Path
 
 
 def bump_generation(warehouse: Path, generation: int) -> None:
-    """Changes every row of every mart, in place, as a run of the pipeline might."""
+    """Changes every row of every mart, as a run might: the generation, and a figure of the row behind it.
+
+    With one value for all rows the column would be stored as a note about itself, and a torn file might not show.
+    """
     with duckdb.connect(str(warehouse)) as con:
         for (table,) in con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
-            con.execute(f"update marts.{table} set generation = {generation}")
+            con.execute(f"update marts.{table} set generation = {generation} * 100000 + rowid * 7919 % 100000")

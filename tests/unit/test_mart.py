@@ -200,7 +200,7 @@ def test_a_warehouse_in_use_is_refused_naming_the_process(warehouse: Path, tmp_p
 
 def test_two_publishes_at_once_are_refused(warehouse: Path, tmp_path: Path) -> None:
     with (tmp_path / ".publish.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.flock(held, fcntl.LOCK_SH)
         with pytest.raises(PublishError, match="another publish is under way"):
             publish_mart(warehouse, tmp_path)
     assert publish_mart(warehouse, tmp_path).changed
