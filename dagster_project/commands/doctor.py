@@ -96,7 +96,8 @@ def _warehouse(settings: Settings) -> Finding:
     except duckdb.CatalogException:
         return Finding("ok", "warehouse", f"{path} is there, no day is scored yet")
     count, first, last = days or (0, None, None)
-    return Finding("ok", "warehouse", f"{count} days scored, {first} to {last}" if count else "no day is scored yet")
+    scored = "1 day" if count == 1 else f"{count} days"
+    return Finding("ok", "warehouse", f"{scored} scored, {first} to {last}" if count else "no day is scored yet")
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
