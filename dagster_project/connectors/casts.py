@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dagster_project.connectors.sql_parameters import Parameters, literal
+from dagster_project.connectors.sql_parameters import Parameters, choose, literal
 from dagster_project.entities import SQL_TYPES, ColumnType
 
 _WHOLE = r"\s*[+-]?\d+(\.0*)?\s*"
@@ -117,8 +117,8 @@ def _boolean(raw: Raw) -> str:
     if raw.family == "boolean":
         return raw.sql
     word = f"lower(trim({as_text(raw)}))"
-    true, false = (", ".join(literal(text) for text in words) for words in (_TRUE, _FALSE))
-    return f"case when {word} in ({true}) then true when {word} in ({false}) then false end"
+    words = [(literal(text), "true") for text in _TRUE] + [(literal(text), "false") for text in _FALSE]
+    return choose(word, words)
 
 
 def _timestamp(raw: Raw, clocks: Clocks, pattern: str | None, pattern_text: str, is_day: bool) -> str:
@@ -140,13 +140,16 @@ def _timestamp(raw: Raw, clocks: Clocks, pattern: str | None, pattern_text: str,
         has_clock = any(code in pattern_text for code in ("%H", "%I", "%c", "%X"))
         return from_source(parsed) if has_clock else parsed
     naive = f"try_cast(trim({r}) as timestamp)"
-    instant = rf"try_cast(regexp_replace(trim({r}), ' ([+-])', '\1') as timestamptz)"
+    utc = f"try_cast(rtrim(trim({r}), ' ZUTC') as timestamp)"
+    joined = rf"regexp_replace(trim({r}), ' ([+-])', '\1')"  # DuckDB 1.5 takes no blank before an offset,
+    whole = rf"regexp_replace({joined}, '([T ]\d\d?:\d\d)([+-])', '\1:00\2')"  # and wants the seconds with it
+    instant = f"try_cast({whole} as timestamptz)"
     bare = [] if from_source(naive) == naive else [f"when regexp_full_match({r}, '{_DAY}') then {naive}"]
     shape = _NAIVE if bare else f"{_NAIVE}|{_DAY}"
     cases = [
         *bare,
         f"when regexp_full_match({r}, '{shape}') then {from_source(naive)}",
-        f"when regexp_full_match({r}, '{_UTC}') then {clocks.from_utc(naive)}",
+        f"when regexp_full_match({r}, '{_UTC}') then {clocks.from_utc(utc)}",
         f"when regexp_full_match({r}, '{_OFFSET}') then {clocks.from_instant(instant)}",
     ]
     return f"case {' '.join(cases)} end"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dagster_project.connectors.casts import Clocks, Raw, as_text, typed
-from dagster_project.connectors.sql_parameters import Parameters, literal
+from dagster_project.connectors.sql_parameters import Parameters, choose, literal
 from dagster_project.entities import SQL_TYPES, Column, Entity
 from dagster_project.settings import ColumnMapping, FileEntity
 from dagster_project.warehouse import quoted
@@ -14,7 +14,7 @@ FIRST_DAY, LAST_DAY = "1970-01-01", "2200-01-01"  # a date outside them is a sli
 UNKNOWN_SINCE = "1970-01-01"  # of a fact without any date: it was always known
 MAX_VALUE = 80  # characters of a value that go to quarantine
 MISSING = "is missing"
-UNREADABLE = -1  # no value of the row could be read; a JSON line that is no object looks like that
+UNREADABLE = -1  # `_fault` of a JSON line without any mapped value: it may be no JSON at all
 
 _NOT_A = {"integer": "not a whole number", "decimal": "not a number", "boolean": "not true or false"}
 _REACHED_BY = {"users": "user_id", "subscriptions": "subscription_id"}
@@ -47,7 +47,6 @@ class Plan:
     _raws: list[str] = field(default_factory=list)
     _typed: list[str] = field(default_factory=list)
     _finals: list[str] = field(default_factory=list)
-    _read: list[str] = field(default_factory=list)  # raw values that come from the file
     _shown: dict[str, str] = field(default_factory=dict)  # column -> its value as text, where it may be shown
 
     def __post_init__(self) -> None:
@@ -62,8 +61,6 @@ class Plan:
             self.checks += _checks(name, column, number, is_needed=is_needed, pattern=mapped.format)
             if not column.personal:
                 self._shown[name] = f"cast(r{number} as varchar)"
-            if mapped.column is not None:
-                self._read.append(f"r{number}")
 
     def _add_value(self, number: int, column: Column, mapped: ColumnMapping | None) -> None:
         """Add a column's value as the source gives it (r1, r2 ...) and as the contract wants it (t1, t2 ...)."""
@@ -82,25 +79,27 @@ class Plan:
 
     def select(self, source: str, *, note_unreadable: bool) -> str:
         """The statement that reads `source` (an SQL table function) into staged rows."""
+        raws = [*self._raws, "_path"]
         cases = [f"when {check.when} then {number}" for number, check in enumerate(self.checks, start=1)]
         if note_unreadable:
-            cases.insert(0, f"when coalesce({', '.join(self._read)}) is null then {UNREADABLE}")
-        values = []
-        for column, text in self._shown.items():
-            numbers = [str(number) for number, check in enumerate(self.checks, start=1) if check.column == column]
-            if numbers:
-                values.append(f"when _fault in ({', '.join(numbers)}) then left({text}, {MAX_VALUE})")
+            cases.insert(0, f"when _is_blank then {UNREADABLE}")
+            raws.append(f"coalesce({', '.join(raw.sql for raw in self.sources.values())}) is null as _is_blank")
+        values = [
+            (str(number), f"left({self._shown[check.column]}, {MAX_VALUE})")
+            for number, check in enumerate(self.checks, start=1)
+            if check.column in self._shown
+        ]
         return (
             f"select {', '.join(self._finals)}, _path, _fault, cast(null as varchar) as _reason, "
-            f"cast(case when _fault > 0 then case {' '.join([*values, 'else null'])} end end as varchar) as _value "
+            f"cast(case when _fault > 0 then {choose('_fault', values)} end as varchar) as _value "
             f"from (select *, cast(case {' '.join([*cases, 'else null'])} end as integer) as _fault "
             f"from (select *, {', '.join(self._typed)} "
-            f"from (select {', '.join([*self._raws, '_path'])} from {source})))"
+            f"from (select {', '.join(raws)} from {source})))"
         )
 
-    def first_missing(self) -> int | None:
-        """The number of the first check for a missing value."""
-        return next((number for number, check in enumerate(self.checks, start=1) if check.reason == MISSING), None)
+    def first_needed(self) -> str | None:
+        """The first column that every row needs."""
+        return next((check.column for check in self.checks if check.reason == MISSING), None)
 
 
 def through(mapping: FileEntity) -> str | None:
@@ -120,8 +119,7 @@ def _is_way_to_account(entity: Entity, mapping: FileEntity, name: str) -> bool:
 def _without_nulls(raw: Raw, nulls: tuple[str, ...], parameters: Parameters) -> Raw:
     """NULL in the place of the texts that mean it. A NaN, by which tools mean a missing number, is what its text is."""
     if raw.family == "text" and nulls:
-        listed = ", ".join(parameters.bind(text) for text in nulls)
-        return Raw(f"case when {raw.sql} in ({listed}) then null else {raw.sql} end", raw.type)
+        return Raw(choose(raw.sql, [(parameters.bind(text), "null") for text in nulls], raw.sql), raw.type)
     if raw.family == "float" and any(text.lower() == "nan" for text in nulls):
         return Raw(f"case when isnan({raw.sql}) then null else {raw.sql} end", raw.type)
     return raw
@@ -131,8 +129,7 @@ def _recoded(raw: Raw, values: dict[str, str], parameters: Parameters) -> Raw:
     if not values:
         return raw
     text = as_text(raw)
-    cases = " ".join(f"when {parameters.bind(old)} then {parameters.bind(new)}" for old, new in values.items())
-    return Raw(f"case {text} {cases} else {text} end")
+    return Raw(choose(text, [(parameters.bind(old), parameters.bind(new)) for old, new in values.items()], text))
 
 
 def _known_at(entity: Entity, value: str) -> str:
@@ -163,6 +160,6 @@ def _checks(name: str, column: Column, number: int, *, is_needed: bool, pattern:
     if column.maximum is not None:
         found.append((f"is above {column.maximum:g}", f"{value} > {column.maximum:g}"))
     if column.allowed:
-        listed = ", ".join(literal(text) for text in column.allowed)
-        found.append((f"is none of {', '.join(column.allowed)}", f"{value} not in ({listed})"))
+        is_other = choose(value, [(literal(text), "false") for text in column.allowed], "true")
+        found.append((f"is none of {', '.join(column.allowed)}", f"{value} is not null and {is_other}"))
     return [Check(name, reason, when) for reason, when in found]

@@ -12,13 +12,13 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from dagster_project.connectors.sieved import MAX_RECORD_BYTES, NOT_UTF8, TOO_LONG, LineFault, Sieved, is_utf8
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, open_content, physical_lines
 
-MAX_RECORD_BYTES = 2_000_000  # DuckDB's own limit for one row
 MAX_RECORD_LINES = 1_000  # a quote still open after so many lines was never meant to be closed
 _HEAD_BYTES = 1024 * 1024
 _DELIMITERS = b",;\t|"
@@ -33,43 +33,6 @@ class Header:
     delimiter: str
     lines: int
     starts_late: bool  # blank lines stand before it
-
-
-@dataclass(frozen=True)
-class LineFault:
-    """A physical line that could not become a row, and why. Its text is not kept: it may hold anybody's data."""
-
-    line: int
-    reason: str
-    column: str | None = None
-
-
-@dataclass
-class Runs:
-    """Where rows stand: row number `row` (from 0) begins at physical line `line`, the next ones on the lines after it.
-
-    A new entry is made only where that breaks, so that a regular file has one entry whatever its size.
-    """
-
-    starts: list[tuple[int, int]] = field(default_factory=list)
-    count: int = 0
-    _expected: int = -1
-
-    def add(self, line: int) -> None:
-        """The next row begins at this line."""
-        if line != self._expected:
-            self.starts.append((self.count, line))
-        self.count += 1
-        self._expected = line + 1
-
-
-@dataclass
-class Sieved:
-    """What came through the sieve: a clean copy to read in the file's place, where its rows stood, and what did not."""
-
-    path: Path
-    runs: Runs = field(default_factory=Runs)
-    faults: list[LineFault] = field(default_factory=list)
 
 
 class _Grammar:
@@ -189,7 +152,8 @@ class _Sieve:
         return self._again.popleft() if self._again else next(self._lines, None)
 
     def _is_simple(self, text: bytes) -> bool:
-        return b'"' not in text and b"\r" not in text and (text.isascii() or not self._check_utf8)
+        is_plain = b'"' not in text and b"\r" not in text and len(text) <= MAX_RECORD_BYTES
+        return is_plain and (text.isascii() or not self._check_utf8)
 
     def _write(self, number: int, record: bytes) -> None:
         self._out.write(record + b"\n")
@@ -228,10 +192,10 @@ class _Sieve:
 
     def _fault(self, record: bytes, values: list[bytes]) -> str | None:
         """Why a well-formed record is no row; None when it is one. Surplus empty values at the end are harmless."""
-        if self._check_utf8 and not _is_utf8(record):
-            return "has characters that are not UTF-8"
+        if self._check_utf8 and not is_utf8(record):
+            return NOT_UTF8
         if len(record) > MAX_RECORD_BYTES:
-            return f"is longer than {MAX_RECORD_BYTES:,} bytes"
+            return TOO_LONG
         excess = values[self._width :]
         if len(values) < self._width or any(excess):
             count = f"{len(values)} value{'' if len(values) == 1 else 's'}"
@@ -245,11 +209,3 @@ def _canonical(value: bytes) -> bytes:
     if bare.startswith(b'"'):
         return bare
     return b'"' + value.replace(b'"', b'""') + b'"' if b"\r" in value or b'"' in value else value
-
-
-def _is_utf8(record: bytes) -> bool:
-    try:
-        record.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -20,8 +20,9 @@ import duckdb
 from dagster_project.connectors import ledger, quarantine
 from dagster_project.connectors.casts import Clocks
 from dagster_project.connectors.contract import through
+from dagster_project.connectors.json_lines import json_keys
 from dagster_project.connectors.ledger import Counts, Fresh, prepare
-from dagster_project.connectors.readers import Incoming, examine, json_keys
+from dagster_project.connectors.readers import Incoming, examine
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, find_files
 from dagster_project.connectors.staging import Stage, Staged, UnreadableAsIs
 from dagster_project.entities import ENTITIES, Entity
@@ -86,6 +87,7 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
                 f"accounts: {missing}; correct `files:` or the folder: without accounts there is nobody to score"
             )
         return LoadResult(warnings=(missing,))
+    _refuse_formats(con, entity, mapping)
     clocks = Clocks(settings.timezone, source.timezone or settings.timezone)
     rules = ledger.mapping_hash(contract, mapping, clocks.company, clocks.source)
     fresh = ledger.find_fresh(con, contract, files, rules)
@@ -112,10 +114,25 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
     )
 
 
+def _refuse_formats(con: duckdb.DuckDBPyConnection, entity: str, mapping: FileEntity) -> None:
+    """Raises SourceFileError for a date format with a code that DuckDB does not know."""
+    for name, mapped in mapping.columns.items():
+        if mapped.format is None:
+            continue
+        try:
+            con.execute("select try_strptime('', $1)", [mapped.format])
+        except duckdb.InvalidInputException as error:
+            reason = str(error).splitlines()[0].split(": ")[-1]
+            raise SourceFileError(
+                f"{entity}: {name}: the format '{mapped.format}' cannot be used (unknown code {reason}); write it with "
+                "strptime codes, as in '%d/%m/%Y %H:%M'"
+            ) from error
+
+
 def _attempt_until_read(
     con: duckdb.DuckDBPyConnection, stage: Stage, fresh: Sequence[Fresh], rules: str, loaded_at: datetime
 ) -> tuple[_Load, tuple[int, date | None], tuple[str, ...]]:
-    """Load in one transaction; where DuckDB gives up on CSV files, start over and sieve those."""
+    """Load in one transaction; where DuckDB gives up on text files, start over and sieve those."""
     to_sieve: set[str] = set()
     while True:
         work = _Load(con, stage.entity, stage.mapping, rules, stage, loaded_at)
@@ -223,7 +240,7 @@ def _warnings(work: _Load, incoming: Sequence[Incoming]) -> tuple[str, ...]:
     """What a person should look at although nothing broke."""
     found = [f"{one.name}: holds no rows" for one in incoming if not work.counts[one.fresh.file_id].read]
     lines = [one for one in incoming if one.reading.format == "jsonl"][:5]
-    keys = {key for one in lines for key in json_keys(one)}
+    keys = {key for one in lines for key in json_keys(one.fresh.file)}
     listed = ", ".join(sorted(keys))
     for name, mapped in work.mapping.columns.items() if keys else ():
         if mapped.column is not None and mapped.column not in keys:

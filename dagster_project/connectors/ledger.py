@@ -78,12 +78,19 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the raw tables: one an entity (empty if unused), the quarantine and the ledger."""
     for statement in _BOOKS:
         con.execute(statement)
+    found: dict[str, set[str]] = {}
+    for name, column in con.execute(
+        "select table_name, column_name from information_schema.columns where table_schema = 'raw_files'"
+    ).fetchall():
+        found.setdefault(name, set()).add(column)
     for entity in ENTITIES.values():
         columns = {name: SQL_TYPES[column.type] for name, column in entity.columns.items()} | _ORIGIN
-        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-        con.execute(f"create table if not exists {table(entity)} ({listed})")
-        for name, kind in columns.items():  # a contract that grew since the table was made
-            con.execute(f"alter table {table(entity)} add column if not exists {quoted(name)} {kind}")
+        if entity.name not in found:
+            listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+            con.execute(f"create table if not exists {table(entity)} ({listed})")
+            continue
+        for name in columns.keys() - found[entity.name]:  # the contract has grown since the table was made
+            con.execute(f"alter table {table(entity)} add column {quoted(name)} {columns[name]}")
 
 
 def table(entity: Entity) -> str:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import duckdb
 
-from dagster_project.connectors.csv_records import LineFault
 from dagster_project.connectors.ledger import SOURCE, table
+from dagster_project.connectors.sieved import LineFault
 from dagster_project.connectors.staging import Staged
 from dagster_project.entities import Entity
 
@@ -48,7 +48,7 @@ def set_rows_aside(
     """Write the faulty staged rows to quarantine; returns how many there are by reason."""
     names = {"columns": staged.columns, "reasons": staged.reasons}
     column = f"case when _fault > 0 then $columns[_fault] when _fault = {REPEATED} then 'account_id' end"
-    reason = "case when _fault > 0 then $reasons[_fault] else _reason end"
+    reason = "case when _fault > 0 then $reasons[_fault] else coalesce(_reason, 'is not valid JSON') end"
     con.execute(
         f"insert into raw_quarantine.rejected_rows "
         f"select $source, $entity, _file, _line, {column}, {reason}, _value, $at "
@@ -69,17 +69,20 @@ def set_lines_aside(
     """Write lines that never became rows to quarantine; returns how many there are by reason."""
     con.execute(
         "insert into raw_quarantine.rejected_rows "
-        "select $source, $entity, $file, unnest($lines::bigint[]), null, unnest($reasons::varchar[]), null, $at",
+        "select $source, $entity, $file, unnest($lines::bigint[]), unnest($columns::varchar[]), "
+        "unnest($reasons::varchar[]), null, $at",
         {
             "source": SOURCE,
             "entity": entity.name,
             "file": file,
             "lines": [fault.line for fault in faults],
+            "columns": [fault.column for fault in faults],
             "reasons": [fault.reason for fault in faults],
             "at": loaded_at,
         },
     )
     counts: dict[str, int] = {}
     for fault in faults:
-        counts[fault.reason] = counts.get(fault.reason, 0) + 1
+        what = f"{fault.column} {fault.reason}" if fault.column else fault.reason
+        counts[what] = counts.get(what, 0) + 1
     return counts

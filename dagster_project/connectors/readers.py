@@ -7,7 +7,6 @@ linked into a scratch folder first and read from there.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +14,18 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.connectors.casts import Raw
-from dagster_project.connectors.csv_records import Header, LineFault, Runs, read_header, sieve
+from dagster_project.connectors.csv_records import Header, read_header
+from dagster_project.connectors.csv_records import sieve as sieve_csv
+from dagster_project.connectors.json_lines import json_columns, json_keys, json_value, mapped_columns, sieve_json
 from dagster_project.connectors.ledger import Fresh
+from dagster_project.connectors.sieved import LineFault, Runs
 from dagster_project.connectors.source_files import (
     SourceFile,
     SourceFileError,
     Survey,
-    physical_lines,
     refuse_latin1,
     survey,
     transcode,
-    without_mark,
 )
 from dagster_project.connectors.sql_parameters import Parameters, literal
 from dagster_project.settings import FileEntity
@@ -33,8 +33,6 @@ from dagster_project.warehouse import quoted
 
 _PATH = "filename = '_path', hive_partitioning = false"
 _DUCKDB_COMPRESSION = {"none": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
-_JSON_BLANKS = b" \t\r"
-_SAMPLE_LINES = 1_000
 
 
 @dataclass
@@ -60,11 +58,6 @@ class Incoming:
     def path(self) -> str:
         """What DuckDB reads, and gives back as `_path`."""
         return str(self.reading.path)
-
-
-def mapped_columns(mapping: FileEntity) -> list[str]:
-    """The file's columns that the mapping uses, each once."""
-    return list(dict.fromkeys(mapped.column for mapped in mapping.columns.values() if mapped.column is not None))
 
 
 def examine(
@@ -110,10 +103,8 @@ def _examine_text(one: Incoming, mapping: FileEntity, scratch: Path) -> None:
         one.sources = {name: Raw(f"c{header.names.index(name)}") for name in mapped_columns(mapping)}
         one.shape = ("csv", header.names, header.delimiter, one.reading.compression)
         return
-    if one.survey.has_bom:
-        one.reading = without_mark(one.reading, copy)
     keys = json_columns(mapping)
-    one.sources = {name: Raw(_json_value(name, keys)) for name in mapped_columns(mapping)}
+    one.sources = {name: Raw(json_value(name, keys)) for name in mapped_columns(mapping)}
     one.shape = ("jsonl", one.reading.compression)
 
 
@@ -168,95 +159,40 @@ def table_function(batch: Sequence[Incoming], mapping: FileEntity, parameters: P
     )
 
 
-def json_columns(mapping: FileEntity) -> dict[str, str]:
-    """The keys to read from JSON lines, with their types: text, and for `a.b` the whole of `a`."""
-    names = mapped_columns(mapping)
-    keys = dict.fromkeys(names, "varchar")
-    return keys | {name.split(".")[0]: "json" for name in names if "." in name}
+def sieve(one: Incoming, mapping: FileEntity, missing: str | None, scratch: Path) -> None:
+    """Put a clean copy in the place of a CSV or JSON lines file; its broken lines are noted with it.
 
-
-def _json_value(name: str, keys: dict[str, str]) -> str:
-    if keys[name] == "json":
-        return f"({quoted(name)} ->> '$')"
-    if "." not in name:
-        return quoted(name)
-    root, *parts = name.split(".")
-    path = "$" + "".join(f'."{part}"' for part in parts)
-    return f"coalesce({quoted(name)}, {quoted(root)} ->> {literal(path)})"
-
-
-def sieve_csv(one: Incoming, scratch: Path) -> None:
-    """Put a clean copy in the place of a CSV file; its broken lines are noted with it."""
+    `missing` is the column that a row without any value lacks first.
+    """
     assert one.survey is not None
-    assert one.header is not None
-    target = scratch / f"{one.fresh.file_id}.csv"
-    sieved = sieve(one.reading, one.header, target, one.survey.newline, check_utf8=not one.survey.is_utf8)
-    one.reading = SourceFile(target, one.name, "csv", "none", target.stat().st_size, one.reading.modified_ns)
+    target = scratch / f"{one.fresh.file_id}.clean"
+    if one.header is None:
+        sieved = sieve_json(one.reading, mapping, missing, target)
+    else:
+        sieved = sieve_csv(one.reading, one.header, target, one.survey.newline, check_utf8=not one.survey.is_utf8)
+    one.reading = SourceFile(target, one.name, one.reading.format, "none", target.stat().st_size, 0)
     one.runs, one.faults, one.is_sieved = sieved.runs, sieved.faults, True
 
 
 def must_be_sieved(one: Incoming) -> bool:
-    """Whether DuckDB would stumble over this CSV file, or count its lines wrongly, as the survey already shows."""
+    """Whether DuckDB would stumble over this text file, or count its lines wrongly, as the survey already shows."""
     assert one.survey is not None
-    assert one.header is not None
+    if one.header is None:
+        return one.survey.has_bom or not one.survey.is_utf8
     return one.survey.newline == "mixed" or not one.survey.is_utf8 or one.header.starts_late
 
 
-def json_runs(one: Incoming, rows: int) -> Runs:
-    """Where the rows of a JSON lines file stand; the file is walked through only if it has blank lines."""
+def first_line(one: Incoming) -> int:
+    """The line of the first row in a file that was not sieved; Parquet rows count from 1."""
+    return 1 if one.header is None else one.header.lines + 1
+
+
+def is_regular(one: Incoming, rows: int) -> bool:
+    """Whether every row of a text file stands on one line of its own, without blank lines between."""
     assert one.survey is not None
-    if rows == one.survey.lines:
-        return Runs([(0, 1)], rows)
-    runs = Runs()
-    for number, line in enumerate(physical_lines(one.reading), start=1):
-        if line.strip(_JSON_BLANKS):
-            runs.add(number)
-    return runs
-
-
-def explain_json_lines(one: Incoming, wanted: set[int]) -> dict[int, str | None]:
-    """Why these lines gave no value: the reason, or None for a fine object that has not a single mapped key."""
-    reasons: dict[int, str | None] = {}
-    for number, line in enumerate(physical_lines(one.reading), start=1):
-        if number in wanted:
-            reasons[number] = _why_no_object(line)
-    return reasons
-
-
-def _why_no_object(line: bytes) -> str | None:
-    try:
-        content = json.loads(line.decode())
-    except UnicodeDecodeError:
-        return "has characters that are not UTF-8"
-    except (ValueError, RecursionError):
-        return "is not valid JSON"
-    return None if isinstance(content, dict) else "is not a JSON object"
-
-
-def json_keys(one: Incoming) -> list[str]:
-    """The keys of a JSON lines file's first thousand lines, nested ones as `a.b`, in order of appearance."""
-    keys: dict[str, None] = {}
-    for number, line in enumerate(physical_lines(one.reading)):
-        if number >= _SAMPLE_LINES:
-            break
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            keys.update(_keys(content, ""))
-    return list(keys)
-
-
-def _keys(content: dict[str, object], prefix: str) -> dict[str, None]:
-    found: dict[str, None] = {}
-    for key, value in content.items():
-        found[prefix + key] = None
-        if isinstance(value, dict):
-            found.update(_keys(value, f"{prefix}{key}."))
-    return found
+    return rows + first_line(one) - 1 == max(one.survey.lines, first_line(one) - 1)
 
 
 def refuse_missing_keys(one: Incoming, names: Iterable[str]) -> None:
     """Raises SourceFileError when one of these keys stands in no line of a JSON lines file."""
-    _require(one.name, "key", names, json_keys(one))
+    _require(one.name, "key", names, json_keys(one.fresh.file))

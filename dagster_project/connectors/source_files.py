@@ -6,7 +6,6 @@ import codecs
 import gzip
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -256,12 +255,4 @@ def transcode(file: SourceFile, encoding: str, target: Path) -> SourceFile:
         raise SourceFileError(
             f"{file.name}: is not {encoding} as the config says ({error}); correct or remove `encoding:` of the entity"
         ) from error
-    return SourceFile(target, file.name, file.format, "none", target.stat().st_size, file.modified_ns)
-
-
-def without_mark(file: SourceFile, target: Path) -> SourceFile:
-    """Write a plain copy without the three bytes of the UTF-8 mark, which DuckDB's JSON reader takes for content."""
-    with open_content(file) as stream, target.open("wb") as out:
-        stream.read(len(codecs.BOM_UTF8))
-        shutil.copyfileobj(stream, out, CHUNK)
     return SourceFile(target, file.name, file.format, "none", target.stat().st_size, file.modified_ns)

@@ -6,24 +6,26 @@ DuckDB keeps the order of the files' rows, so a row's place in the temporary tab
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from dagster_project.connectors.casts import Clocks
 from dagster_project.connectors.contract import MISSING, UNREADABLE, Plan
-from dagster_project.connectors.csv_records import Runs
 from dagster_project.connectors.readers import (
     Incoming,
-    explain_json_lines,
-    json_runs,
+    first_line,
+    is_regular,
     must_be_sieved,
     refuse_missing_keys,
-    sieve_csv,
+    sieve,
     table_function,
 )
+from dagster_project.connectors.sieved import Runs
 from dagster_project.connectors.source_files import SourceFileError
 from dagster_project.entities import Entity
 from dagster_project.settings import FileEntity
@@ -49,8 +51,15 @@ UNBROKEN_LINES = """(
 )"""
 
 
+class _Position(NamedTuple):
+    """Rows of a file, and the place of the first in the temporary table."""
+
+    rows: int
+    first: int
+
+
 class UnreadableAsIs(Exception):  # noqa: N818 (a turn of events, not a fault of the program)
-    """DuckDB gave up on a batch of CSV files; they have to be sieved."""
+    """DuckDB gave up on a batch of text files; they have to be sieved."""
 
     def __init__(self, names: set[str], reason: str) -> None:
         self.names = names
@@ -85,17 +94,13 @@ class Stage:
     def read(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Staged:
         """Read a batch of files of one shape. Files named in `to_sieve` are not given to DuckDB as they stand.
 
-        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when CSV files have to be sieved.
+        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when text files have to be sieved.
         """
         self.clear()
-        is_csv = batch[0].reading.format == "csv"
-        plan = self._read_csv(batch, to_sieve) if is_csv else self._fill(batch, is_first=True)
-        positions = self._positions()
-        if not is_csv:
-            self._find_runs(batch, positions)
-        lines = self._number_lines(batch, positions)
+        is_parquet = batch[0].reading.format == "parquet"
+        plan = self._fill(batch, is_first=True) if is_parquet else self._read_text(batch, to_sieve)
+        lines = self._number_lines(batch)
         if batch[0].reading.format == "jsonl":
-            self._explain_unreadable(batch, lines, plan)
             self._refuse_missing_keys(batch, plan)
         return Staged(lines, [check.column for check in plan.checks], [check.reason for check in plan.checks])
 
@@ -115,74 +120,71 @@ class Stage:
 
     def _unreadable(self, batch: Sequence[Incoming], error: duckdb.Error) -> Exception:
         reason = str(error).splitlines()[0]
-        if batch[0].reading.format == "csv" and not batch[0].is_sieved:
+        if batch[0].reading.format != "parquet" and not batch[0].is_sieved:
             return UnreadableAsIs({one.name for one in batch}, reason)
         guilty = [one.name for one in batch if one.path in str(error)] or [one.name for one in batch[:3]]
         return SourceFileError(f"{', '.join(guilty)}: cannot be read ({reason}); send the file again")
 
-    def _read_csv(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Plan:
+    def _read_text(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Plan:
         """Regular files go straight in; those that turn out otherwise are taken out again and sieved."""
         direct = [one for one in batch if one.name not in to_sieve and not must_be_sieved(one)]
         irregular = [one for one in batch if one not in direct]
         plan = self._fill(direct, is_first=True) if direct else None
         if plan is not None:
-            rows = {path: count for path, (count, _) in self._positions().items()}
-            rejected = self._paths_with_rejects()
-            found = [one for one in direct if one.path in rejected or not _is_regular(one, rows.get(one.path, 0))]
-            self.con.execute(
-                "delete from files_staged where _path in (select unnest($1::varchar[]))", [[one.path for one in found]]
-            )
+            positions, broken = self._positions(), self._broken_paths(direct)
+            found = [one for one in direct if one.path in broken or not is_regular(one, positions[one.path].rows)]
+            paths = [one.path for one in found]
+            self.con.execute("delete from files_staged where _path in (select unnest($1::varchar[]))", [paths])
             irregular += found
         for one in irregular:
-            sieve_csv(one, self.scratch)
+            sieve(one, self.mapping, self._first_needed(batch), self.scratch)
         if irregular:
             plan = self._fill(irregular, is_first=plan is None)
             self._check_sieved(irregular)
         assert plan is not None
         return plan
 
+    def _first_needed(self, batch: Sequence[Incoming]) -> str | None:
+        return Plan(self.entity, self.mapping, batch[0].sources, self.clocks, ()).first_needed()
+
     def _check_sieved(self, batch: Sequence[Incoming]) -> None:
-        rows = {path: count for path, (count, _) in self._positions().items()}
-        rejected = self._paths_with_rejects()
+        """A clean copy must give the rows that the sieve let through; anything else would be rows lost in silence."""
+        positions, broken = self._positions(), self._broken_paths(batch)
         for one in batch:
-            if one.path in rejected or rows.get(one.path, 0) != one.runs.count:
+            is_whole = one.header is None or one.path not in broken
+            if not is_whole or positions[one.path].rows != one.runs.count:
                 raise SourceFileError(
                     f"{one.name}: its rows cannot be told apart with certainty; check its quotes, and the delimiter "
                     "in the config"
                 )
 
-    def _paths_with_rejects(self) -> set[str]:
-        found = self.con.execute(
-            "select distinct file_path from files_rejects join files_rejects_scans using (scan_id, file_id)"
-        ).fetchall()
-        return {path for (path,) in found}
+    def _broken_paths(self, batch: Sequence[Incoming]) -> set[str]:
+        """The files in which DuckDB met something that is no row."""
+        found = f"select distinct _path from files_staged where _fault = {UNREADABLE}"
+        if batch[0].header is not None:
+            found = "select distinct file_path from files_rejects join files_rejects_scans using (scan_id, file_id)"
+        return {path for (path,) in self.con.execute(found).fetchall()}
 
-    def _positions(self) -> dict[str, tuple[int, int]]:
-        """Rows and first place in the temporary table, by path."""
+    def _positions(self) -> defaultdict[str, _Position]:
+        """Where the rows of each path stand in the temporary table."""
         found = self.con.execute(
             "select _path, count(*), min(rowid), max(rowid) from files_staged group by _path"
         ).fetchall()
-        for path, count, first, last in found:
-            if last - first + 1 != count:  # DuckDB promises the order; lines would be wrong without it
+        positions: defaultdict[str, _Position] = defaultdict(lambda: _Position(0, 0))
+        for path, rows, first, last in found:
+            if last - first + 1 != rows:  # DuckDB promises the order; lines would be wrong without it
                 raise SourceFileError(
-                    f"{path}: its rows came out of order; set preserve_insertion_order = true in DuckDB"
+                    f"{path}: its rows are out of order; set preserve_insertion_order = true in DuckDB"
                 )
-        return {path: (int(count), int(first)) for path, count, first, _ in found}
+            positions[path] = _Position(rows, first)
+        return positions
 
-    def _find_runs(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> None:
-        for one in batch:
-            rows = positions.get(one.path, (0, 0))[0]
-            one.runs = json_runs(one, rows) if one.reading.format == "jsonl" else Runs([(0, 1)], rows)
-            if one.runs.count != rows:
-                raise SourceFileError(
-                    f"{one.name}: DuckDB finds {rows} rows where {one.runs.count} lines stand; send it again"
-                )
-
-    def _number_lines(self, batch: Sequence[Incoming], positions: dict[str, tuple[int, int]]) -> str:
+    def _number_lines(self, batch: Sequence[Incoming]) -> str:
         """Fill the tables that tell a row's line; returns the SQL that uses them."""
+        positions = self._positions()
         for one in batch:
-            if one.header is not None and not one.is_sieved:
-                one.runs = Runs([(0, one.header.lines + 1)], positions.get(one.path, (0, 0))[0])
+            if not one.is_sieved:
+                one.runs = Runs([(0, first_line(one))], positions[one.path].rows)
         starts = [(one.fresh.file_id, row, line) for one in batch for row, line in one.runs.starts]
         self.con.execute(
             "create temp table files_read as select unnest($ids::bigint[]) as file_id, "
@@ -192,7 +194,7 @@ class Stage:
                 "ids": [one.fresh.file_id for one in batch],
                 "names": [one.name for one in batch],
                 "paths": [one.path for one in batch],
-                "rows": [positions.get(one.path, (0, 0))[1] for one in batch],
+                "rows": [positions[one.path].first for one in batch],
                 "lines": [one.runs.starts[0][1] if one.runs.starts else 1 for one in batch],
             },
         )
@@ -207,34 +209,6 @@ class Stage:
         )
         return UNBROKEN_LINES if all(len(one.runs.starts) <= 1 for one in batch) else LINES
 
-    def _explain_unreadable(self, batch: Sequence[Incoming], lines: str, plan: Plan) -> None:
-        """Give each JSON line without a value its reason: no JSON, no object, or an object that says nothing."""
-        missing = plan.first_missing()
-        for one in batch:
-            found = self.con.execute(
-                f"select _row, _line from {lines} where _fault = {UNREADABLE} and _path = $1", [one.path]
-            ).fetchall()
-            if not found:
-                continue
-            reasons = explain_json_lines(one, {line for _, line in found})
-            if len(found) == one.runs.count and all(reasons.values()):
-                first = found[0][1]
-                raise SourceFileError(
-                    f"{one.name}: no line of it is a JSON object (line {first} {reasons[first]}); JSON lines hold one "
-                    "object a line; correct the file or set `format:` of the entity"
-                )
-            self.con.execute(
-                "update files_staged set _reason = explained.reason, "
-                f"_fault = case when explained.reason is null then $missing::integer else {UNREADABLE} end "
-                "from (select unnest($rows::bigint[]) as place, unnest($reasons::varchar[]) as reason) as explained "
-                "where files_staged.rowid = explained.place",
-                {
-                    "missing": missing,
-                    "rows": [row for row, _ in found],
-                    "reasons": [reasons[line] for _, line in found],
-                },
-            )
-
     def _refuse_missing_keys(self, batch: Sequence[Incoming], plan: Plan) -> None:
         """A required key that no row of a file has is a mistake in the mapping, not a fault of the rows."""
         for number, check in enumerate(plan.checks, start=1):
@@ -248,10 +222,3 @@ class Stage:
             for one in batch:
                 if (one.path,) in paths:
                     refuse_missing_keys(one, [key])
-
-
-def _is_regular(one: Incoming, rows: int) -> bool:
-    """Whether every row of a CSV file stands on one line of its own, without blank lines between."""
-    assert one.survey is not None
-    assert one.header is not None
-    return rows + one.header.lines == max(one.survey.lines, one.header.lines)
