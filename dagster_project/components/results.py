@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dagster as dg
-import duckdb
 
 from dagster_project.components import common
 from dagster_project.destinations.exports import write_export
 from dagster_project.destinations.mart import publish_mart
 from dagster_project.report.page import write_page
+from dagster_project.report.reading import open_mart
 from dagster_project.settings import MARTS, Export, Settings
 
 MART = dg.AssetKey(["published", "mart"])
@@ -113,23 +113,33 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"duckdb"},
     )
     def breaches() -> dg.MaterializeResult[None]:
-        with duckdb.connect(str(settings.mart_folder / "mart.duckdb"), read_only=True) as mart:
-            open_now = mart.execute(
+        with open_mart(settings.mart_folder / "mart.duckdb") as mart:
+            open_now = mart.rows(
                 """
-                select a.account_name, b.title, b.severity, b.opened_on, b.days_open, round(b.worst_value, 1), a.owner
-                from marts.fct_breaches as b
-                join marts.dim_accounts as a using (account_id)
-                where b.is_open
-                order by b.opened_on desc, b.severity, a.account_name
+                select
+                    accounts.account_name as account,
+                    breaches.title as rule,
+                    breaches.severity,
+                    breaches.opened_on as opened,
+                    breaches.days_open as "days open",
+                    round(breaches.worst_value, 1) as "worst value",
+                    accounts.owner
+                from fct_breaches as breaches
+                join dim_accounts as accounts using (account_id)
+                where breaches.is_open
+                order by breaches.opened_on desc, breaches.severity, accounts.account_name, breaches.breach_id
                 """
-            ).fetchall()
-            newest = mart.execute("select max(day) from marts.fct_health_scores").fetchone()
-        columns = ("account", "rule", "severity", "opened", "days open", "worst value", "owner")
+            )
+            newest = mart.row("select max(day) as day from fct_health_scores")["day"]
         return dg.MaterializeResult(
             metadata={
                 "open_breaches": len(open_now),
-                "opened_on_newest_day": sum(1 for row in open_now if newest and row[3] == newest[0]),
-                **common.table("breaches", columns, open_now[:BREACHES_SHOWN]),
+                "opened_on_newest_day": sum(row["opened"] == newest for row in open_now),
+                **common.table(
+                    "breaches",
+                    tuple(open_now[0]) if open_now else (),
+                    (tuple(row.values()) for row in open_now[:BREACHES_SHOWN]),
+                ),
             }
         )
 
