@@ -27,8 +27,8 @@ def literal(text: str) -> str:
 def choose(value: str, results: Iterable[tuple[str, str]], otherwise: str = "null") -> str:
     """SQL that compares a value with others in turn and gives the result beside the first equal one (all are SQL).
 
-    Write no `x in (...)` where rows are read: DuckDB makes a join of it, and a join may change the order of the rows, by
-    which they know their lines.
+    Write no `x in (...)` where rows are read: DuckDB makes a join of it, and a join may change the order of the rows,
+    by which they know their lines.
     """
     cases = " ".join(f"when {match} then {result}" for match, result in results)
     return f"case {value} {cases} else {otherwise} end" if cases else otherwise

@@ -74,7 +74,8 @@ class World:
     def rejected(self) -> list[tuple[Any, ...]]:
         """(file, line, column, reason, value) of all quarantined rows in order."""
         return self.rows(
-            "select file, line, column_name, reason, value from raw_quarantine.rejected_rows order by entity, file, line"
+            "select file, line, column_name, reason, value from raw_quarantine.rejected_rows "
+            "order by entity, file, line"
         )
 
     def open_days(self, entity: str) -> list[str]:

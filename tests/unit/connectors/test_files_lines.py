@@ -7,7 +7,11 @@ import random
 import pytest
 from conftest import World
 
+from dagster_project.connectors.casts import Clocks, Raw
+from dagster_project.connectors.contract import Plan
 from dagster_project.connectors.files import SourceFileError
+from dagster_project.entities import ENTITIES
+from dagster_project.settings import FileEntity
 
 NAMED = {"account_id": "id", "created_on": "since", "name": "name"}
 BAD_QUOTE = "has a quote that is not closed, or text after a closing quote"
@@ -25,7 +29,10 @@ def faults(world: World) -> list[tuple[object, ...]]:
 
 
 def test_lines_with_quoted_newlines_and_blank_lines(world: World) -> None:
-    text = 'id,since,name\nA1,2026-01-01,"two\nlines"\n\nA2,2026-01-01,"three\n\n""lines"""\nA3,bad,x\n   \n\nA4,2026-01-01,y\n\n\n'
+    text = (
+        'id,since,name\nA1,2026-01-01,"two\nlines"\n\nA2,2026-01-01,"three\n\n""lines"""\nA3,bad,x\n'
+        "   \n\nA4,2026-01-01,y\n\n\n"
+    )
     assert load_named(world, text) == [("A1", "two\nlines", 2), ("A2", 'three\n\n"lines"', 5), ("A4", "y", 11)]
     assert world.rejected() == [("accounts.csv", 8, "created_on", "is not a date", "bad")]
 
@@ -46,7 +53,10 @@ def test_too_many_and_too_few_values(world: World) -> None:
 
 
 def test_a_quote_that_is_never_closed_costs_its_own_line_only(world: World) -> None:
-    text = 'id,since,name\nA1,2026-01-01,"open\nA2,2026-01-01,"fine, ""too"""\nA3,2026-01-01,z\nA4,2026-01-01,"to the end\nA5,2026-01-01,last'
+    text = (
+        'id,since,name\nA1,2026-01-01,"open\nA2,2026-01-01,"fine, ""too"""\nA3,2026-01-01,z\n'
+        'A4,2026-01-01,"to the end\nA5,2026-01-01,last'
+    )
     assert load_named(world, text) == [("A2", 'fine, "too"', 3), ("A3", "z", 4), ("A5", "last", 6)]
     assert faults(world) == [(2, None, BAD_QUOTE), (5, None, BAD_QUOTE)]
 
@@ -86,7 +96,7 @@ def test_a_line_longer_than_duckdb_takes(world: World) -> None:
 
 
 def test_lines_are_right_in_a_file_that_duckdb_reads_in_parts(world: World) -> None:
-    """18 MB, so that both threads read; faults at known lines, then one quoted newline that moves all lines after it."""
+    """18 MB, so that both threads read; faults at known lines, then a quoted newline that moves all lines after it."""
     wrong = sorted(random.Random(5).sample(range(2, 40_002), 25))
     lines = [f"A{line},{'never' if line in wrong else '2026-01-01'},{'name ' * 90}" for line in range(2, 40_002)]
     load_named(world, "id,since,name\n" + "\n".join(lines) + "\n")
@@ -160,7 +170,7 @@ def test_a_required_key_that_no_line_has(world: World) -> None:
     world.write("a.jsonl", '{"account": {"id": "A1"}, "since": "2026-01-01"}\n')
     with pytest.raises(
         SourceFileError,
-        match=r"a.jsonl: has no key 'acount.id' \(did you mean 'account.id'\?\); keys found: account, account.id, since",
+        match=r"a.jsonl: has no key 'acount.id' \(did you mean 'account.id'\?\); keys found: account, account.id, s",
     ):
         world.load("accounts")
 
@@ -171,3 +181,47 @@ def test_an_optional_key_that_no_line_has_is_a_warning(world: World) -> None:
     assert world.load("accounts").warnings == (
         "a.jsonl: no 'name' in its first rows, so name is empty; keys found: id, since",
     )
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("name", ENTITIES)
+def test_nothing_in_the_reading_may_change_the_order_of_rows(world: World, name: str, kind: str) -> None:
+    """A row knows its line by its place. A join (DuckDB makes one of `in (...)`) once put the last line first."""
+    entity = ENTITIES[name]
+    mapped = {"column": "x", "values": {"a": "b"} | {str(number): "c" for number in range(9)}}
+    mapping = FileEntity.model_validate({"files": "x.csv", "columns": dict.fromkeys(entity.columns, mapped)})
+    nulls = () if kind == "csv" else tuple("abcdefgh")
+    for clocks in (Clocks("UTC", "UTC"), Clocks("Europe/Berlin", "America/New_York")):
+        plan = Plan(entity, mapping, {"x": Raw("x")}, clocks, nulls)
+        select = plan.select("(select 'a' as x, 'b' as _path)", note_unreadable=kind == "jsonl")
+        explained = world.con.execute(f"explain create temp table t as {select}", plan.parameters.values).fetchall()
+        assert "PROJECTION" in explained[0][1]
+        assert "JOIN" not in explained[0][1]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_stay_in_order_with_or_without_a_final_newline(world: World, kind: str, ends: bool) -> None:
+    world.map(
+        "engagement_events", f"*.{kind}", {"engagement_id": "e", "account_id": "a", "kind": "k", "occurred_at": "t"}
+    )
+    wanted = {"csv": range(2, 3002), "jsonl": range(1, 3001)}[kind]
+    write = {
+        "csv": lambda n: f"{n},A1,review,2026-01-01 10:00:00",
+        "jsonl": lambda n: f'{{"e": {n}, "a": "A1", "k": "review", "t": "2026-01-01 10:00:00"}}',
+    }[kind]
+    for file in range(10):
+        head = "e,a,k,t\n" if kind == "csv" else ""
+        world.write(f"{file}.{kind}", head + "\n".join(write(number) for number in wanted) + ("\n" if ends else ""))
+    world.load("engagement_events")
+    wrong = "select count(*) from raw_files.engagement_events where engagement_id <> _line::varchar"
+    assert world.column(wrong) == [0]
+
+
+def test_rows_of_large_parquet_files_stay_in_order(world: World) -> None:
+    world.map("usage_events", "*.parquet", {"event_id": "e", "account_id": "a", "occurred_at": "t"})
+    for file in range(3):
+        sql = "select range + 1 as e, 'A1' as a, '2026-01-01 10:00:00' as t from range(50000)"
+        world.con.execute(f"copy ({sql}) to '{world.folder}/{file}.parquet' (format parquet, row_group_size 8192)")
+    world.load("usage_events")
+    assert world.column("select count(*) from raw_files.usage_events where event_id <> _line::varchar") == [0]

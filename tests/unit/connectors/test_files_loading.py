@@ -73,7 +73,8 @@ def test_every_row_belongs_to_a_file_of_the_ledger(world: World) -> None:
         world.load("tickets")
         world.load("accounts")
     for entity in ("tickets", "accounts"):
-        joined = f"select t._file, l.path, l.entity from raw_files.{entity} t left join raw_meta.loaded_files l on l.file_id = t._file_id"
+        ledger = "left join raw_meta.loaded_files l on l.file_id = t._file_id"
+        joined = f"select t._file, l.path, l.entity from raw_files.{entity} t {ledger}"
         assert [(row[0], row[2]) for row in world.rows(joined)] == [(row[1], entity) for row in world.rows(joined)]
     assert world.column("select count(*) - count(distinct file_id) from raw_meta.loaded_files") == [0]
 

@@ -138,7 +138,7 @@ def test_no_file_is_an_error_for_accounts_and_a_warning_for_others(world: World)
 
 def test_a_file_that_changes_while_it_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = world.write("accounts.csv", GOOD)
-    original = connector._store  # noqa: SLF001
+    original = connector._store
 
     def store_late(*args: object) -> None:
         original(*args)  # type: ignore[arg-type]
