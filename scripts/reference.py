@@ -104,8 +104,9 @@ def _entities() -> Iterator[str]:
     yield from _table(titles, rows)
     yield from _text(
         """
-        - **Key**: what makes a row the same row again. A repeated key is counted once and reported; an account version
-          that stands there twice is set aside.
+        - **Key**: what makes a row the same row again. Of several rows with one key the newest counts, known since the
+          first (so a later file may say what became of a ticket); of usage events the first; an account version that
+          stands there twice is set aside. All of them are counted.
         - **It happened**: stands in for `known_at` where the mapping gives none. A user without it was always known.
         - **Required** columns must be mapped, and must have a value in every row.
         - **Filled in later** columns say what happened to the row afterwards (a ticket is solved, an invoice is paid).
@@ -260,8 +261,8 @@ def _command_line() -> Iterator[str]:
 
         `make setup` puts `health` into `.venv/bin`. Two variables of the environment matter: `HEALTH_CONFIG` names
         another pipeline.yml, `HEALTH_DATA` another folder of files. A command ends with 0 if all is well, 1 if what it
-        was asked for failed, 2 if the configuration or an option is wrong, 3 if another run of the company is under
-        way.
+        was asked for failed, 2 if the configuration or an option is wrong, 3 if another run, or another UI, of the
+        company is at work.
 
         ## health
         """
