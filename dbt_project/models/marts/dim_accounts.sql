@@ -8,12 +8,19 @@ with scored as (
     group by account_id
 ),
 
-mrr as (
+-- A day may have been scored under versions no longer in force, with the ARR as it was known then.
+last_scores as (
     select
-        account_id,
-        arg_max(mrr, day) as mrr
-    from {{ ref('int_billing__mrr') }}
-    group by account_id
+        scores.account_id,
+        scores.arr
+    from {{ ref('fct_health_scores') }} as scores
+    left join {{ source('raw_config', 'scorecards') }} as scorecards
+        on scores.scorecard_hash = scorecards.scorecard_hash
+    qualify
+        row_number() over (
+            partition by scores.account_id
+            order by scores.day desc, coalesce(scorecards.is_current, false) desc, scores.scorecard_hash
+        ) = 1
 ),
 
 final as (
@@ -27,7 +34,7 @@ final as (
         versions.region,
         versions.owner,
         versions.parent_account_id,
-        cast(coalesce(versions.arr, 12 * mrr.mrr) as decimal(18, 4)) as arr,
+        coalesce(versions.arr, last_scores.arr) as arr,
         versions.seats,
         versions.priority,
         versions.created_on,
@@ -38,8 +45,8 @@ final as (
     from {{ ref('int_accounts__versions') }} as versions
     left join scored
         on versions.account_id = scored.account_id
-    left join mrr
-        on versions.account_id = mrr.account_id
+    left join last_scores
+        on versions.account_id = last_scores.account_id
     qualify row_number() over (partition by versions.account_id order by versions.known_from desc) = 1
 )
 

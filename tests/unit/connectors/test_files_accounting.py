@@ -82,7 +82,7 @@ def loaded(name: str, content: bytes) -> tuple[World, list[tuple[int, str]]] | N
         return world, sorted(accepted + rejected)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(LINES, max_size=12), newline=st.sampled_from(["\n", "\r\n"]), damage=st.booleans())
 def test_every_line_of_a_dirty_csv_is_accounted_for(lines: list[str], newline: str, damage: bool) -> None:
     content = ("id,since,seats\n" + "\n".join(lines)).replace("\n", newline).encode()
@@ -125,7 +125,7 @@ JSON_LINES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(JSON_LINES, max_size=12), damage=st.booleans())
 def test_every_line_of_dirty_json_lines_is_accounted_for(lines: list[str], damage: bool) -> None:
     good = '{"id": "A1", "since": "2026-01-01", "seats": 5}'

@@ -1,0 +1,262 @@
+"""What happens to a company over some runs, told once; tests look at what it left (conftest.py).
+
+Each story works on folders of its own and returns plain facts: exit codes, what was printed, copies of the marts.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sample.generate import generate
+from sample.parameters import Parameters
+from tests.integration.homes import LAST, Finished, Home
+
+AT_ONCE = 2
+BEFORE = date(2025, 12, 28)  # the day up to which `through_before` is scored; three more follow
+STRANGER = "U88888"  # a user that users.csv does not know at first
+STRANGERS_ACCOUNT = "A0001"
+WAKING, WOKEN_LATE = "A0057", "A0039"  # accounts gone silent, whose use then arrives late
+CHANGED = "A0001"
+
+End = Callable[[str], Any]  # waits for another story
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample company's files, as a whole and as they stood on BEFORE; and the truth about it."""
+
+    landing: Path
+    before: Path
+    truth: Path
+
+
+@dataclass(frozen=True)
+class Story:
+    """How it is told, and which other stories it takes up."""
+
+    tell: Callable[[Path, Sample, End], Any]
+    needs: tuple[str, ...]
+
+
+STORIES: dict[str, Story] = {}
+
+
+def in_order(names: set[str]) -> Iterator[str]:
+    """The stories with all they need, those first: one that waits then only waits for one under way."""
+    wanted = set(names)
+    for name in reversed(STORIES):
+        if name in wanted:
+            wanted.update(STORIES[name].needs)
+    return (name for name in STORIES if name in wanted)
+
+
+def story(*needs: str) -> Callable[[Callable[[Path, Sample, End], Any]], Callable[[Path, Sample, End], Any]]:
+    def add(tell: Callable[[Path, Sample, End], Any]) -> Callable[[Path, Sample, End], Any]:
+        STORIES[tell.__name__] = Story(tell, needs)
+        return tell
+
+    return add
+
+
+def make_sample(folder: Path) -> Sample:
+    """Sixty accounts over a year. What arrives after BEFORE comes in a file of its own."""
+    landing, before = folder / "landing", folder / "before"
+    generate(landing, Parameters(accounts=60, months=12), say=lambda _: None)
+    december = landing / "usage" / f"{LAST:%Y-%m}.parquet"
+    with duckdb.connect() as connection:
+        connection.execute("create table events as from read_parquet(?)", [str(december)])
+        for file, condition in ((december, "<="), (december.with_name("later.parquet"), ">")):
+            connection.execute(
+                f"copy (from events where received_at::date {condition} date '{BEFORE}' "
+                f"order by received_at, event_id) to '{file}' (format parquet)"
+            )
+    shutil.copytree(landing, before)
+    (before / "usage" / "later.parquet").unlink()
+    return Sample(landing, before, folder / "truth")
+
+
+@dataclass(frozen=True)
+class Base:
+    """One run over all days, a second run while it was under way, and one more after it."""
+
+    home: Home
+    mart: Path
+    run: Finished
+    meanwhile: Finished
+    pid: int
+    again: Finished
+    files: dict[str, tuple[int, int]]
+    files_again: dict[str, tuple[int, int]]
+
+
+@story()
+def base(folder: Path, sample: Sample, end: End) -> Base:
+    home = Home.make(folder, sample.landing)
+    first = home.start("run")
+    first.wait_until(lambda run: "accounts:" in run.text)
+    meanwhile = home.run()
+    run = first.finished().succeeded()
+    mart, files = home.keep_mart("base"), home.files()
+    again = home.run().succeeded()
+    return Base(home, mart, run, meanwhile, first.process.pid, again, files, home.files())
+
+
+@dataclass(frozen=True)
+class Through:
+    """A company that has come as far as BEFORE."""
+
+    home: Home
+    mart: Path
+
+
+@story()
+def through_before(folder: Path, sample: Sample, end: End) -> Through:
+    home = Home.make(folder, sample.before)
+    home.run("--from", "2025-04-15", "--to", f"{BEFORE}").succeeded()
+    return Through(home, home.keep_mart("through"))
+
+
+@dataclass(frozen=True)
+class Daily:
+    """A broken file, and its repair; then day by day; then days in the middle once more."""
+
+    broken: Finished
+    files_before: dict[str, tuple[int, int]]
+    files_broken: dict[str, tuple[int, int]]
+    days: Path
+    replayed: Path
+    replay: Finished
+
+
+@story("through_before", "base")
+def daily(folder: Path, sample: Sample, end: End) -> Daily:
+    landing = folder / "landing"
+    shutil.copytree(sample.landing, landing)
+    home = end("through_before").home.copy(folder / "daily", landing)
+    subscriptions = landing / "subscriptions.csv"
+    sound = subscriptions.read_text()
+    subscriptions.write_text(sound.replace("mrr_usd", "mmr_usd", 1))
+    files_before = home.files()
+    broken = home.run()
+    files_broken = home.files()
+    subscriptions.write_text(sound)
+    for day in (BEFORE + timedelta(days=1), BEFORE + timedelta(days=2)):
+        home.run("--from", f"{day}", "--to", f"{day}").succeeded()
+    home.run().succeeded()  # the last day is what is due
+    days = home.keep_mart("days")
+    replay = home.run("--from", "2025-08-05", "--to", "2025-08-07").succeeded()
+    return Daily(broken, files_before, files_broken, days, home.keep_mart("replayed"), replay)
+
+
+@dataclass(frozen=True)
+class Late:
+    """Facts that come late: within the look-back, then older ones, which only --from works in."""
+
+    within: Finished
+    within_mart: Path
+    left_open: list[tuple[Any, ...]]
+    account_rows: list[tuple[Any, ...]]
+    older: Finished
+    older_mart: Path
+    older_open: list[tuple[Any, ...]]
+    worked_in_mart: Path
+    finally_open: list[tuple[Any, ...]]
+    fresh_mart: Path
+
+
+@story("base")
+def late(folder: Path, sample: Sample, end: End) -> Late:
+    landing = folder / "landing"
+    shutil.copytree(sample.landing, landing)
+    home = end("base").home.copy(folder / "late", landing)
+    is_open = f"select distinct day from raw_meta.open_days where day <= date '{LAST}' order by day"
+
+    _add_usage(landing / "usage" / "late-1.parquet", _user_of(landing, WAKING), [date(2025, 12, 27), BEFORE])
+    _add_usage(landing / "usage" / "late-2.parquet", STRANGER, [BEFORE])
+    _change_account(landing / "accounts.csv")
+    within = home.run().succeeded()
+    within_mart, left_open = home.keep_mart("within"), home.ask_warehouse(is_open)
+    account_rows = home.ask_warehouse("select count(*), count(distinct (account_id, known_at)) from raw_files.accounts")
+
+    _add_usage(
+        landing / "usage" / "old.parquet", _user_of(landing, WOKEN_LATE), [date(2025, 12, day) for day in (1, 3)]
+    )
+    older = home.run().succeeded()
+    older_mart, older_open = home.keep_mart("older"), home.ask_warehouse(is_open)
+
+    with (landing / "users.csv").open("a") as users:
+        users.write(f"{STRANGER},{STRANGERS_ACCOUNT}\n")
+    home.run("--from", "2025-12-01").succeeded()
+    worked_in_mart, finally_open = home.keep_mart("worked_in"), home.ask_warehouse(is_open)
+
+    fresh = Home.make(folder / "fresh", landing)
+    fresh.run().succeeded()
+    return Late(
+        within, within_mart, left_open, account_rows, older, older_mart, older_open, worked_in_mart, finally_open,
+        fresh.keep_mart("fresh"),
+    )  # fmt: skip
+
+
+def _user_of(landing: Path, account: str) -> str:
+    lines = (line.split(",") for line in (landing / "users.csv").read_text().splitlines())
+    return next(user for user, of in lines if of == account)
+
+
+def _add_usage(file: Path, user: str, days: list[date]) -> None:
+    """Forty events of one user, each known the morning after it happened."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table events as from read_parquet(?) limit 0", [str(file.with_name("2025-12.parquet"))]
+        )
+        for day in days:
+            known = datetime(day.year, day.month, day.day, 8)
+            connection.execute(
+                """
+                insert into events by name
+                select $name || '-' || day_number || '-' || number as event_id, $user as user_id,
+                    ['reports', 'search', 'alerts'][1 + number % 3] as feature,
+                    $known - interval 12 hour - to_minutes(number) as happened_at, 60 as seconds, $known as received_at
+                from (select dayofyear($known) as day_number, unnest(range(40)) as number)
+                """,
+                {"name": file.stem, "user": user, "known": known},
+            )
+        connection.execute(f"copy events to '{file}' (format parquet)")
+
+
+def _change_account(accounts: Path) -> None:
+    """A newer version of one account, known on BEFORE: twice the seats."""
+    lines = accounts.read_text().splitlines()
+    header = lines[0].split(",")
+    place = max(number for number, line in enumerate(lines) if line.startswith(f"{CHANGED},"))
+    newer = dict(zip(header, lines[place].split(","), strict=True))
+    newer |= {"seats": str(2 * int(newer["seats"])), "updated_at": f"{BEFORE} 09:00:00"}
+    lines.insert(place + 1, ",".join(newer[name] for name in header))
+    accounts.write_text("\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class Restated:
+    """The weights of the standard scorecard have changed, its version label has not."""
+
+    mart: Path
+    run: Finished
+
+
+@story("base")
+def restated(folder: Path, sample: Sample, end: End) -> Restated:
+    scorecards = folder / "scorecards"
+    shutil.copytree("config/scorecards", scorecards)
+    standard = scorecards / "standard.yml"
+    text = standard.read_text()
+    assert "weight: 40 " in text, "the weight of the group usage is no longer 40: adapt this story"
+    standard.write_text(text.replace("weight: 40 ", "weight: 80 "))
+    home = end("base").home.copy(folder / "restated", scorecards=str(scorecards))
+    run = home.run().succeeded()
+    return Restated(home.keep_mart("restated"), run)
