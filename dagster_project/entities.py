@@ -62,7 +62,9 @@ class Entity:
 def _reachable(columns: dict[str, Column]) -> dict[str, Column]:
     """Columns of an entity whose account can also be reached through a subscription or a user."""
     return {
-        "account_id": Column("text", "the customer; may be left out when the account is reached `through` another entity"),
+        "account_id": Column(
+            "text", "the customer; may be left out when the account is reached `through` another entity"
+        ),
         "subscription_id": Column("text", "the subscription the fact belongs to"),
         "user_id": Column("text", "the person at the customer, as the product knows them"),
         **columns,
@@ -97,7 +99,9 @@ _ALL = (
             "renewal_on": Column("date", "next renewal"),
             "notice_days": Column("integer", "days of notice before the renewal", minimum=0),
             "ended_on": Column("date", "first day on which they were no longer a customer"),
-            "is_churned": Column("boolean", "the source's own claim that they left; checked against outcomes, not scored"),
+            "is_churned": Column(
+                "boolean", "the source's own claim that they left; checked against outcomes, not scored"
+            ),
             **_KNOWN,
         },
         settles=("ended_on",),
@@ -166,7 +170,9 @@ _ALL = (
                 "status": Column("text", "the provider's status"),
                 "created_at": Column("timestamp", "when it was opened", required=True),
                 "first_replied_at": Column("timestamp", "first answer by a person"),
-                "first_response_minutes": Column("decimal", "minutes to the first answer, where no time is given", minimum=0),
+                "first_response_minutes": Column(
+                    "decimal", "minutes to the first answer, where no time is given", minimum=0
+                ),
                 "solved_at": Column("timestamp", "when it was solved"),
                 "reopened_at": Column("timestamp", "when it was last reopened"),
                 "handling_minutes": Column("decimal", "time spent on it by support", minimum=0),
@@ -231,7 +237,15 @@ _ALL = (
                     "text",
                     "what it was",
                     required=True,
-                    allowed=("community_post", "community_answer", "review", "social_mention", "touchpoint", "meeting", "training"),
+                    allowed=(
+                        "community_post",
+                        "community_answer",
+                        "review",
+                        "social_mention",
+                        "touchpoint",
+                        "meeting",
+                        "training",
+                    ),
                 ),
                 "occurred_at": Column("timestamp", "when it happened", required=True),
                 "rating": Column("decimal", "stars of a review, 1 to 5", minimum=1, maximum=5),
@@ -250,7 +264,9 @@ _ALL = (
         columns={
             "outcome_id": Column("text", "the outcome", required=True),
             **_ACCOUNT,
-            "kind": Column("text", "what happened", required=True, allowed=("churn", "downgrade", "renewal", "expansion")),
+            "kind": Column(
+                "text", "what happened", required=True, allowed=("churn", "downgrade", "renewal", "expansion")
+            ),
             "decided_on": Column("date", "the day the customer decided", required=True),
             "amount": Column("decimal", "ARR won or lost"),
             **_KNOWN,

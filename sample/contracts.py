@@ -65,10 +65,10 @@ def _terms_of(company: Company, rng: np.random.Generator, account: int) -> list[
     terms = [Term(joined, joined, "new", seats, max(20, round(seats * company.seat_price[account])))]
     for day, kind in sorted(changes):
         decided = day - (notice + int(rng.integers(0, 20)) if kind == "renewal" else int(rng.integers(5, 21)))
-        kind, factor, uplift = _change(company, rng, account, day, kind)
-        seats = max(1, terms[-1].seats + 1 if kind == "expansion" else 0, round(terms[-1].seats * factor))
+        outcome, factor, uplift = _change(company, rng, account, day, kind)
+        seats = max(1, terms[-1].seats + 1 if outcome == "expansion" else 0, round(terms[-1].seats * factor))
         price = terms[-1].mrr / terms[-1].seats * uplift
-        terms.append(Term(day, decided, kind, seats, max(20, round(seats * price))))
+        terms.append(Term(day, decided, outcome, seats, max(20, round(seats * price))))
     return terms
 
 

@@ -36,7 +36,8 @@ REPEATS_A_MONTH = 3  # events at the end of a month's file that stand again in t
 @dataclass(frozen=True)
 class Users:
     """One entry a user: their account, first and last day of use (last is exclusive), rate, and the account health
-    below which they stop."""
+    below which they stop.
+    """
 
     account: Ints
     first: Ints
