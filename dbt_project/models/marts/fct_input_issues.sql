@@ -80,7 +80,10 @@ found as (
     (
         select 'files', '{{ entity }}', 'repeated_id', '{{ entity }}.{{ key[0] }}{{ superseded }}', 1, _file_id, _line
         from {{ source('raw_files', entity) }}
-        qualify row_number() over (partition by {{ key | join(', ') }} order by known_at desc, _file_id desc, _line desc) > 1
+        qualify
+            row_number() over (
+                partition by {{ key | join(', ') }} order by known_at desc, _file_id desc, _line desc
+            ) > 1
     )
     union all
     {%- endfor %}
