@@ -24,16 +24,14 @@ from dagster_project.connectors.json_lines import json_keys
 from dagster_project.connectors.ledger import Counts, Fresh, prepare
 from dagster_project.connectors.readers import Incoming, examine
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, find_files
-from dagster_project.connectors.staging import Stage, Staged, UnreadableAsIs
+from dagster_project.connectors.staging import Stage, Staged
 from dagster_project.entities import ENTITIES, Entity
 from dagster_project.settings import FileEntity, Settings
 from dagster_project.warehouse import quoted
 
 __all__ = ["LoadResult", "SourceFileError", "load_entity", "prepare"]
 
-BATCH_BYTES = 256 * 1024 * 1024  # of files read by one statement; bounds the temporary table
-BATCH_FILES = 1_000
-_PACKED = 5  # a compressed file is taken for so many times its size
+BATCH_FILES = 1_000  # read by one statement
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,6 @@ class _Load:
     entity: Entity
     mapping: FileEntity
     mapping_hash: str
-    stage: Stage
     loaded_at: datetime
     counts: dict[int, Counts] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
@@ -87,17 +84,24 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
                 f"accounts: {missing}; correct `files:` or the folder: without accounts there is nobody to score"
             )
         return LoadResult(warnings=(missing,))
-    _refuse_formats(con, entity, mapping)
     clocks = Clocks(settings.timezone, source.timezone or settings.timezone)
     rules = ledger.mapping_hash(contract, mapping, clocks.company, clocks.source)
     fresh = ledger.find_fresh(con, contract, files, rules)
     unchanged = len(files) - len(fresh)
     if not fresh:
         return LoadResult(files_found=len(files), files_unchanged=unchanged)
+    work = _Load(con, contract, mapping, rules, loaded_at)
     scratch_home = settings.home if settings.home.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="files-", dir=scratch_home) as scratch:
+        incoming = examine(con, fresh, mapping, Path(scratch))
         stage = Stage(con, contract, mapping, clocks, Path(scratch))
-        work, opened, warnings = _attempt_until_read(con, stage, fresh, rules, loaded_at)
+        try:
+            staged = [stage.read(batch) for batch in _batches(incoming)]
+            _refuse_moving(fresh)
+            opened = _store_all(work, fresh, staged)
+        finally:
+            stage.clear()
+        warnings = _warnings(work, incoming)
     accepted = sum(count.accepted for count in work.counts.values())
     rejected = sum(count.rejected for count in work.counts.values())
     return LoadResult(
@@ -114,80 +118,37 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
     )
 
 
-def _refuse_formats(con: duckdb.DuckDBPyConnection, entity: str, mapping: FileEntity) -> None:
-    """Raises SourceFileError for a date format with a code that DuckDB does not know."""
-    for name, mapped in mapping.columns.items():
-        if mapped.format is None:
-            continue
-        try:
-            con.execute("select try_strptime('', $1)", [mapped.format])
-        except duckdb.InvalidInputException as error:
-            reason = str(error).splitlines()[0].split(": ")[-1]
-            raise SourceFileError(
-                f"{entity}: {name}: the format '{mapped.format}' cannot be used (unknown code {reason}); write it with "
-                "strptime codes, as in '%d/%m/%Y %H:%M'"
-            ) from error
-
-
-def _attempt_until_read(
-    con: duckdb.DuckDBPyConnection, stage: Stage, fresh: Sequence[Fresh], rules: str, loaded_at: datetime
-) -> tuple[_Load, tuple[int, date | None], tuple[str, ...]]:
-    """Load in one transaction; where DuckDB gives up on text files, start over and sieve those."""
-    to_sieve: set[str] = set()
-    while True:
-        work = _Load(con, stage.entity, stage.mapping, rules, stage, loaded_at)
-        incoming = examine(con, fresh, stage.mapping, stage.scratch)
-        con.execute("begin")
-        try:
-            opened = _load_all(work, incoming, to_sieve)
-            _refuse_moving(fresh)
-            con.execute("commit")
-        except UnreadableAsIs as turn:
-            con.execute("rollback")
-            to_sieve |= turn.names
-            continue
-        except BaseException:
-            con.execute("rollback")
-            raise
-        finally:
-            stage.clear()
-        return work, opened, _warnings(work, incoming)
-
-
-def _load_all(work: _Load, incoming: Sequence[Incoming], to_sieve: set[str]) -> tuple[int, date | None]:
-    """Everything that happens inside the transaction; returns the number of days opened and the first."""
-    fresh = [one.fresh for one in incoming]
-    ledger.forget(work.con, work.entity, fresh)
-    replaced = [file.replaces for file in fresh if file.replaces is not None]
-    for batch in _batches(incoming):
-        staged = work.stage.read(batch, to_sieve)
-        if work.entity.name == "accounts":
-            quarantine.mark_repeated_accounts(work.con, work.entity, staged, replaced)
-        _store(work, batch, staged)
-    opened = ledger.open_days(work.con, work.entity, fresh, work.loaded_at)
-    ledger.remove_rows(work.con, work.entity, fresh)
-    return opened
-
-
 def _batches(incoming: Sequence[Incoming]) -> Iterator[list[Incoming]]:
-    """Files of one shape together, up to a size; by name within a shape."""
+    """Files of one shape together, by name; not more than DuckDB should hold open at once."""
     shapes: dict[object, list[Incoming]] = {}
     for one in incoming:
         shapes.setdefault(one.shape, []).append(one)
     for files in shapes.values():
-        batch: list[Incoming] = []
-        size = 0
-        for one in files:
-            weight = one.reading.size * (1 if one.reading.compression == "none" else _PACKED)
-            if batch and (size + weight > BATCH_BYTES or len(batch) >= BATCH_FILES):
-                yield batch
-                batch, size = [], 0
-            batch.append(one)
-            size += weight
-        yield batch
+        for start in range(0, len(files), BATCH_FILES):
+            yield files[start : start + BATCH_FILES]
 
 
-def _store(work: _Load, batch: Sequence[Incoming], staged: Staged) -> None:
+def _store_all(work: _Load, fresh: Sequence[Fresh], batches: Sequence[Staged]) -> tuple[int, date | None]:
+    """Bring staged batches into the tables, in one transaction; returns the number of days opened and the first."""
+    con, entity = work.con, work.entity
+    replaced = [file.replaces for file in fresh if file.replaces is not None]
+    con.execute("begin")
+    try:
+        ledger.forget(con, entity, fresh)
+        for staged in batches:
+            if entity.name == "accounts":
+                quarantine.mark_repeated_accounts(con, entity, staged, replaced)
+            _store(work, staged)
+        opened = ledger.open_days(con, entity, fresh, work.loaded_at)
+        ledger.remove_rows(con, entity, fresh)
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+    return opened
+
+
+def _store(work: _Load, staged: Staged) -> None:
     """Sound rows to the raw table, the others to quarantine, and the files to the ledger."""
     con, entity = work.con, work.entity
     columns = ", ".join(quoted(name) for name in entity.columns)
@@ -199,11 +160,10 @@ def _store(work: _Load, batch: Sequence[Incoming], staged: Staged) -> None:
     )
     found = quarantine.set_rows_aside(con, entity, staged, work.loaded_at)
     rows = con.execute(
-        "select path, count(*) filter (where _fault is null), count(_fault) "
-        "from files_read join files_staged on _path = path group by path"
+        f"select _path, count(*) filter (where _fault is null), count(_fault) from {staged.table} group by _path"
     ).fetchall()
     staged_counts = {path: (accepted, faulty) for path, accepted, faulty in rows}
-    for one in batch:
+    for one in staged.files:
         if one.faults:
             _add(found, quarantine.set_lines_aside(con, entity, one.name, one.faults, work.loaded_at))
         accepted, faulty = staged_counts.get(one.path, (0, 0))

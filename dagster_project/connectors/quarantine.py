@@ -21,7 +21,7 @@ def mark_repeated_accounts(con: duckdb.DuckDBPyConnection, entity: Entity, stage
     """
     con.execute(
         f"""
-        update files_staged set _fault = {REPEATED}, _value = left(repeated.account_id, 80),
+        update {staged.table} set _fault = {REPEATED}, _value = left(repeated.account_id, 80),
             _reason = format(
                 'account_id ''{{}}'' repeats (first at {{}} line {{}})', repeated.account_id, first_file, first_line
             )
@@ -36,7 +36,7 @@ def mark_repeated_accounts(con: duckdb.DuckDBPyConnection, entity: Entity, stage
             )
             window earlier as (partition by account_id, known_at order by _loaded, _row)
         ) as repeated
-        where occurrence > 1 and _loaded = 1 and files_staged.rowid = repeated._row
+        where occurrence > 1 and _loaded = 1 and {staged.table}.rowid = repeated._row
         """,
         {"replaced": replaced},
     )
@@ -57,7 +57,7 @@ def set_rows_aside(
     )
     rows = con.execute(
         f"select concat_ws(' ', {column}, case when _fault = {REPEATED} then 'repeats' else {reason} end) as what, "
-        "count(*) from files_staged where _fault is not null group by what",
+        f"count(*) from {staged.table} where _fault is not null group by what",
         names,
     ).fetchall()
     return {what: int(count) for what, count in rows}

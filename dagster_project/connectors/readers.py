@@ -65,8 +65,10 @@ def examine(
 ) -> list[Incoming]:
     """Look at every file before any is loaded: damage, encoding, header, columns.
 
-    Raises SourceFileError for the first that cannot be read at all or lacks a mapped column.
+    Raises SourceFileError for the first that cannot be read at all or lacks a mapped column, and for a date format that
+    DuckDB does not know.
     """
+    _refuse_formats(con, mapping)
     incoming = []
     for fresh in files:
         one = Incoming(fresh, _readable(fresh, scratch))
@@ -76,6 +78,20 @@ def examine(
             _examine_text(one, mapping, scratch)
         incoming.append(one)
     return incoming
+
+
+def _refuse_formats(con: duckdb.DuckDBPyConnection, mapping: FileEntity) -> None:
+    for name, mapped in mapping.columns.items():
+        if mapped.format is None:
+            continue
+        try:
+            con.execute("select try_strptime('', $1)", [mapped.format])
+        except duckdb.InvalidInputException as error:
+            reason = str(error).splitlines()[0].split(": ")[-1]
+            raise SourceFileError(
+                f"the format '{mapped.format}' of {name} cannot be used (unknown code {reason}); write it with strptime "
+                "codes in the config, as in '%d/%m/%Y %H:%M'"
+            ) from error
 
 
 def _readable(fresh: Fresh, scratch: Path) -> SourceFile:

@@ -1,4 +1,4 @@
-"""A batch of files on its way into a raw table: read and checked into a temporary table, then numbered by line.
+"""Files on their way into a raw table: read and checked into a temporary table, then numbered by line.
 
 DuckDB keeps the order of the files' rows, so a row's place in the temporary table tells its place in its file, and
 `Runs` tell the line. That costs nothing while reading, where counting rows would make DuckDB read with one thread.
@@ -30,25 +30,8 @@ from dagster_project.connectors.source_files import SourceFileError
 from dagster_project.entities import Entity
 from dagster_project.settings import FileEntity
 
-_TABLES = ("files_staged", "files_read", "files_runs", "files_days", "files_rejects", "files_rejects_scans")
 _READ_ERRORS = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException)
-
-# The staged rows with their file and line; `files_runs` has one entry for each stretch of unbroken lines.
-LINES = """(
-    select staged.*, staged.rowid as _row, files_read.name as _file, files_read.file_id as _file_id,
-        files_runs.first_line + (staged.rowid - files_read.first_row - files_runs.first_row) as _line
-    from files_staged as staged
-    join files_read on files_read.path = staged._path
-    asof join files_runs
-        on files_runs.file_id = files_read.file_id and files_runs.first_row <= staged.rowid - files_read.first_row
-)"""
-# The same where every file is one unbroken stretch, which is the common case and much quicker.
-UNBROKEN_LINES = """(
-    select staged.*, staged.rowid as _row, files_read.name as _file, files_read.file_id as _file_id,
-        files_read.first_line + (staged.rowid - files_read.first_row) as _line
-    from files_staged as staged
-    join files_read on files_read.path = staged._path
-)"""
+_REJECTS = ("files_rejects", "files_rejects_scans")
 
 
 class _Position(NamedTuple):
@@ -58,83 +41,95 @@ class _Position(NamedTuple):
     first: int
 
 
-class UnreadableAsIs(Exception):  # noqa: N818 (a turn of events, not a fault of the program)
-    """DuckDB gave up on a batch of text files; they have to be sieved."""
-
-    def __init__(self, names: set[str], reason: str) -> None:
-        self.names = names
-        self.reason = reason
-        super().__init__(reason)
-
-
 @dataclass(frozen=True)
 class Staged:
-    """A staged batch: the SQL of its rows with their lines, and what the fault numbers mean."""
+    """A staged batch: its files, its temporary table, the SQL of its rows with lines, and what fault numbers mean.
 
+    `lines` adds to the staged rows `_row` (the place in `table`), `_file`, `_file_id` and `_line`.
+    """
+
+    files: Sequence[Incoming]
+    table: str
     lines: str
     columns: list[str]
     reasons: list[str]
 
 
-@dataclass(frozen=True)
 class Stage:
-    """Reads batches of one entity's files. The temporary tables belong to the connection; `clear` drops them."""
+    """Reads batches of one entity's files. The temporary tables belong to the connection; `clear` drops them.
 
-    con: duckdb.DuckDBPyConnection
-    entity: Entity
-    mapping: FileEntity
-    clocks: Clocks
-    scratch: Path
+    Read outside of a transaction: DuckDB takes twice as long to copy a table that the same transaction has made.
+    """
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, entity: Entity, mapping: FileEntity, clocks: Clocks, scratch: Path
+    ) -> None:
+        self.con = con
+        self.entity = entity
+        self.mapping = mapping
+        self.clocks = clocks
+        self.scratch = scratch
+        self._tables: list[str] = []
+        self._number = 0
 
     def clear(self) -> None:
-        """Drop the temporary tables, whether or not they are there."""
-        for name in _TABLES:
+        """Drop the temporary tables."""
+        for name in (*self._tables, *_REJECTS):
             self.con.execute(f"drop table if exists temp.{name}")
+        self._tables.clear()
 
-    def read(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Staged:
-        """Read a batch of files of one shape. Files named in `to_sieve` are not given to DuckDB as they stand.
-
-        Raises SourceFileError when a file cannot be read at all, UnreadableAsIs when text files have to be sieved.
-        """
-        self.clear()
+    def read(self, batch: Sequence[Incoming]) -> Staged:
+        """Read a batch of files of one shape. Raises SourceFileError when a file cannot be read at all."""
+        self._number += 1
         is_parquet = batch[0].reading.format == "parquet"
-        plan = self._fill(batch, is_first=True) if is_parquet else self._read_text(batch, to_sieve)
+        self._new_table("staged")
+        plan = self._fill(batch, is_first=True) if is_parquet else self._read_text(batch)
         lines = self._number_lines(batch)
         if batch[0].reading.format == "jsonl":
             self._refuse_missing_keys(batch, plan)
-        return Staged(lines, [check.column for check in plan.checks], [check.reason for check in plan.checks])
+        columns, reasons = [check.column for check in plan.checks], [check.reason for check in plan.checks]
+        return Staged(batch, self._table("staged"), lines, columns, reasons)
 
-    def _fill(self, batch: Sequence[Incoming], is_first: bool) -> Plan:
+    def _table(self, name: str) -> str:
+        return f"files_{name}_{self._number}"
+
+    def _new_table(self, name: str) -> str:
+        self._tables.append(self._table(name))
+        return self._table(name)
+
+    def _fill(self, batch: Sequence[Incoming], *, is_first: bool) -> Plan:
         """Read files into the temporary table."""
         file_format = batch[0].reading.format
         nulls = () if file_format == "csv" else self.mapping.nulls  # read_csv sees to them itself
         plan = Plan(self.entity, self.mapping, batch[0].sources, self.clocks, nulls)
         source = table_function(batch, self.mapping, plan.parameters)
         select = plan.select(source, note_unreadable=file_format == "jsonl")
-        head = "create temp table files_staged as" if is_first else "insert into files_staged"
+        table = self._table("staged")
+        head = f"create temp table {table} as" if is_first else f"insert into {table}"
         try:
             self.con.execute(f"{head} {select}", plan.parameters.values)
         except _READ_ERRORS as error:
-            raise self._unreadable(batch, error) from error
+            guilty = [one.name for one in batch if one.path in str(error)] or [one.name for one in batch[:3]]
+            reason = str(error).splitlines()[0]
+            raise SourceFileError(f"{', '.join(guilty)}: cannot be read ({reason}); send the file again") from error
         return plan
 
-    def _unreadable(self, batch: Sequence[Incoming], error: duckdb.Error) -> Exception:
-        reason = str(error).splitlines()[0]
-        if batch[0].reading.format != "parquet" and not batch[0].is_sieved:
-            return UnreadableAsIs({one.name for one in batch}, reason)
-        guilty = [one.name for one in batch if one.path in str(error)] or [one.name for one in batch[:3]]
-        return SourceFileError(f"{', '.join(guilty)}: cannot be read ({reason}); send the file again")
-
-    def _read_text(self, batch: Sequence[Incoming], to_sieve: set[str]) -> Plan:
+    def _read_text(self, batch: Sequence[Incoming]) -> Plan:
         """Regular files go straight in; those that turn out otherwise are taken out again and sieved."""
-        direct = [one for one in batch if one.name not in to_sieve and not must_be_sieved(one)]
+        direct = [one for one in batch if not must_be_sieved(one)]
+        plan = None
+        if direct:
+            try:
+                plan = self._fill(direct, is_first=True)
+            except SourceFileError:  # one of them is beyond DuckDB: the careful way tells which, and why
+                direct = []
         irregular = [one for one in batch if one not in direct]
-        plan = self._fill(direct, is_first=True) if direct else None
         if plan is not None:
             positions, broken = self._positions(), self._broken_paths(direct)
             found = [one for one in direct if one.path in broken or not is_regular(one, positions[one.path].rows)]
             paths = [one.path for one in found]
-            self.con.execute("delete from files_staged where _path in (select unnest($1::varchar[]))", [paths])
+            staged = self._table("staged")
+            self.con.execute(f"delete from {staged} where _path in (select unnest($1::varchar[]))", [paths])
             irregular += found
         for one in irregular:
             sieve(one, self.mapping, self._first_needed(batch), self.scratch)
@@ -160,7 +155,7 @@ class Stage:
 
     def _broken_paths(self, batch: Sequence[Incoming]) -> set[str]:
         """The files in which DuckDB met something that is no row."""
-        found = f"select distinct _path from files_staged where _fault = {UNREADABLE}"
+        found = f"select distinct _path from {self._table('staged')} where _fault = {UNREADABLE}"
         if batch[0].header is not None:
             found = "select distinct file_path from files_rejects join files_rejects_scans using (scan_id, file_id)"
         return {path for (path,) in self.con.execute(found).fetchall()}
@@ -168,7 +163,7 @@ class Stage:
     def _positions(self) -> defaultdict[str, _Position]:
         """Where the rows of each path stand in the temporary table."""
         found = self.con.execute(
-            "select _path, count(*), min(rowid), max(rowid) from files_staged group by _path"
+            f"select _path, count(*), min(rowid), max(rowid) from {self._table('staged')} group by _path"
         ).fetchall()
         positions: defaultdict[str, _Position] = defaultdict(lambda: _Position(0, 0))
         for path, rows, first, last in found:
@@ -186,8 +181,9 @@ class Stage:
             if not one.is_sieved:
                 one.runs = Runs([(0, first_line(one))], positions[one.path].rows)
         starts = [(one.fresh.file_id, row, line) for one in batch for row, line in one.runs.starts]
+        read, runs, staged = self._new_table("read"), self._new_table("runs"), self._table("staged")
         self.con.execute(
-            "create temp table files_read as select unnest($ids::bigint[]) as file_id, "
+            f"create temp table {read} as select unnest($ids::bigint[]) as file_id, "
             "unnest($names::varchar[]) as name, unnest($paths::varchar[]) as path, "
             "unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
             {
@@ -199,7 +195,7 @@ class Stage:
             },
         )
         self.con.execute(
-            "create temp table files_runs as select unnest($ids::bigint[]) as file_id, "
+            f"create temp table {runs} as select unnest($ids::bigint[]) as file_id, "
             "unnest($rows::bigint[]) as first_row, unnest($lines::bigint[]) as first_line",
             {
                 "ids": [start[0] for start in starts],
@@ -207,7 +203,17 @@ class Stage:
                 "lines": [start[2] for start in starts],
             },
         )
-        return UNBROKEN_LINES if all(len(one.runs.starts) <= 1 for one in batch) else LINES
+        line, stretch = "read.first_line + (staged.rowid - read.first_row)", ""
+        if any(len(one.runs.starts) > 1 for one in batch):  # else all files are unbroken, which is quicker to number
+            line = "runs.first_line + (staged.rowid - read.first_row - runs.first_row)"
+            stretch = (
+                f"asof join {runs} as runs "
+                "on runs.file_id = read.file_id and runs.first_row <= staged.rowid - read.first_row"
+            )
+        return (
+            f"(select staged.*, staged.rowid as _row, read.name as _file, read.file_id as _file_id, {line} as _line "
+            f"from {staged} as staged join {read} as read on read.path = staged._path {stretch})"
+        )
 
     def _refuse_missing_keys(self, batch: Sequence[Incoming], plan: Plan) -> None:
         """A required key that no row of a file has is a mistake in the mapping, not a fault of the rows."""
@@ -216,7 +222,7 @@ class Stage:
             if check.reason != MISSING or key is None:
                 continue
             paths = self.con.execute(
-                "select _path from files_staged group by _path "
+                f"select _path from {self._table('staged')} group by _path "
                 f"having bool_and(coalesce(_fault in ({UNREADABLE}, {number}), false))"
             ).fetchall()
             for one in batch:

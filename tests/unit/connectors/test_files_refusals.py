@@ -11,6 +11,8 @@ from conftest import World
 
 from dagster_project.connectors import files as connector
 from dagster_project.connectors.files import SourceFileError
+from dagster_project.connectors.readers import Incoming
+from dagster_project.connectors.staging import Stage, Staged
 
 GOOD = "id,since\nA1,2026-01-01\n"
 
@@ -138,13 +140,14 @@ def test_no_file_is_an_error_for_accounts_and_a_warning_for_others(world: World)
 
 def test_a_file_that_changes_while_it_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = world.write("accounts.csv", GOOD)
-    original = connector._store
+    original = Stage.read
 
-    def store_late(*args: object) -> None:
-        original(*args)  # type: ignore[arg-type]
+    def read_slowly(stage: Stage, batch: list[Incoming]) -> Staged:
+        staged = original(stage, batch)
         path.write_text(GOOD + "A2,2026-01-01\n")
+        return staged
 
-    monkeypatch.setattr(connector, "_store", store_late)
+    monkeypatch.setattr(Stage, "read", read_slowly)
     with pytest.raises(SourceFileError, match=r"accounts.csv: changed while it was being read; run again"):
         world.load("accounts")
     assert world.rows("from raw_files.accounts") == []
