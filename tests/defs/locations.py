@@ -49,7 +49,7 @@ class Location:
         )
 
     def result(self) -> dict[str, Any]:
-        output, _ = self._process.communicate(timeout=120)
+        output, _ = self._process.communicate(timeout=300)
         assert self._process.returncode == 0, output
         return dict(json.loads(self._answer.read_text()))
 
