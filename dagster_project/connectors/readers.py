@@ -65,8 +65,8 @@ def examine(
 ) -> list[Incoming]:
     """Look at every file before any is loaded: damage, encoding, header, columns.
 
-    Raises SourceFileError for the first that cannot be read at all or lacks a mapped column, and for a date format that
-    DuckDB does not know.
+    Raises SourceFileError for the first that cannot be read at all or lacks a mapped column, and for a date format
+    that DuckDB does not know.
     """
     _refuse_formats(con, mapping)
     incoming = []
@@ -89,8 +89,8 @@ def _refuse_formats(con: duckdb.DuckDBPyConnection, mapping: FileEntity) -> None
         except duckdb.InvalidInputException as error:
             reason = str(error).splitlines()[0].split(": ")[-1]
             raise SourceFileError(
-                f"the format '{mapped.format}' of {name} cannot be used (unknown code {reason}); write it with strptime "
-                "codes in the config, as in '%d/%m/%Y %H:%M'"
+                f"the format '{mapped.format}' of {name} cannot be used (unknown code {reason}); write it with "
+                "strptime codes in the config, as in '%d/%m/%Y %H:%M'"
             ) from error
 
 

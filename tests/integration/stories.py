@@ -5,7 +5,10 @@ Each story works on folders of its own and returns plain facts: exit codes, what
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,6 +17,8 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.components.dbt_models import dbt_environment
+from dagster_project.settings import PROJECT_ROOT, load_settings
 from sample.generate import generate
 from sample.parameters import Parameters
 from tests.integration.homes import LAST, Finished, Home
@@ -260,3 +265,29 @@ def restated(folder: Path, sample: Sample, end: End) -> Restated:
     home = end("base").home.copy(folder / "restated", scorecards=str(scorecards))
     run = home.run().succeeded()
     return Restated(home.keep_mart("restated"), run)
+
+
+@dataclass(frozen=True)
+class UnitTests:
+    """What dbt says of the unit tests beside the models."""
+
+    code: int
+    out: str
+
+
+@story("through_before")
+def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
+    """They need tables to learn the columns' types from, which a warehouse in use has; their rows are their own."""
+    home = end("through_before").home.copy(folder)
+    settings = load_settings(folder / "pipeline.yml", {})
+    project = str(PROJECT_ROOT / "dbt_project")
+    command = [
+        str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--no-version-check", "test",
+        "--select", "test_type:unit", "--project-dir", project, "--profiles-dir", project,
+        "--target-path", str(folder / "target"), "--log-path", str(folder / "target"),
+    ]  # fmt: skip
+    (folder / "target").mkdir()
+    shutil.copy(PROJECT_ROOT / "dbt_project" / "target" / "partial_parse.msgpack", folder / "target")
+    environ = {**os.environ, **dbt_environment(settings), "HEALTH_WAREHOUSE": str(home.warehouse)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    return UnitTests(done.returncode, done.stdout + done.stderr)

@@ -1,19 +1,22 @@
-"""The reference pages say what the code says: pages made from it, keys and defaults, messages, worked figures."""
+"""The documents say what the code says: pages made from it, keys, defaults, messages, figures, the tutorial."""
 
 from __future__ import annotations
 
 import re
 import types
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
+import duckdb
 import pytest
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dagster_project.config_file import ConfigError, read_document
+from dagster_project.connectors.files import load_entity, prepare
 from dagster_project.scorecards.alerts import AlertRule, load_alerts
 from dagster_project.scorecards.load import load_scorecards
 from dagster_project.scorecards.schema import Scorecard, ScoredMeasure
@@ -264,3 +267,24 @@ def test_the_worked_example_adds_up(day: str) -> None:
     if weight_present < all_weight:
         assert f"Coverage is {weight_present / all_weight:.0%}".replace("%", " %") in text
         assert f"With NPS at 0 the score would be {low:.2f}, at 100 it\nwould be {low + 15:.2f}." in text
+
+
+# --- The tutorial ----------------------------------------------------------------------------------------------------
+
+
+def test_the_tutorials_files_give_what_it_says(tmp_path: Path) -> None:
+    text = (PROJECT_ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:csv|yaml)\n(.*?)```", text, re.DOTALL)
+    names = ["my/data/customers.csv", "my/data/tickets.csv", "my/pipeline.yml", "my/scorecards/support.yml"]
+    for name, block in zip(names, blocks, strict=True):
+        assert f"`{name}`" in text
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    assert load_scorecards(tmp_path / "my" / "scorecards")
+    settings = load_settings(tmp_path / "my" / "pipeline.yml", {"HEALTH_DATA": str(tmp_path / "my" / "data")})
+    with duckdb.connect() as con:
+        prepare(con)
+        results = [load_entity(con, settings, name, datetime(2026, 4, 1)) for name in ("accounts", "tickets")]
+        rejected = con.execute("select column_name || ' ' || reason, line from raw_quarantine.rejected_rows").fetchall()
+    assert [(result.rows_accepted, result.rows_rejected) for result in results] == [(3, 0), (7, 2)]
+    assert all(f"`{reason}`" in text and f"line {line}" in text for reason, line in rejected)
