@@ -121,7 +121,6 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
                     breaches.title as rule,
                     breaches.severity,
                     breaches.opened_on as opened,
-                    breaches.days_open as "days open",
                     round(breaches.worst_value, 1) as "worst value",
                     accounts.owner
                 from fct_breaches as breaches
