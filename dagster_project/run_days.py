@@ -98,7 +98,11 @@ def _write_fact_days(connection: duckdb.DuckDBPyConnection, within: dict[str, ob
             union
             select known_day from intermediate.int_usage__arrivals
             where without_account > 0 and known_day between $floor and $last
-              and exists (select * from raw_meta.open_days where list_contains($reached_through, entity))
+              and exists (
+                  select * from raw_meta.open_days
+                  where list_contains($reached_through, entity)
+                    and opened_at >= (select max(scored_at) from raw_meta.scored_days)
+              )
         """
     connection.execute(
         f"""
