@@ -8,6 +8,7 @@ of a time without a word, and differ between DuckDB's versions.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dagster_project.connectors.sql_parameters import Parameters, choose, literal
@@ -22,7 +23,7 @@ _UTC = _CLOCK + r" ?(Z|UTC)\s*"
 _OFFSET = _CLOCK + r" ?[+-]\d\d(:?\d\d)?\s*"
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
-_SAFE_YEARS = "between timestamp '0001-01-01' and timestamp '9999-12-30'"  # beyond them time zones overflow
+_EARLIEST, _LATEST = "timestamp '0001-01-01'", "timestamp '9999-12-31'"  # beyond them time zones overflow
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class Clocks:
         """A time without offset, as the company's clocks showed it."""
         if self.company == self.source:
             return naive
-        moved = f"timezone({literal(self.company)}, timezone({literal(self.source)}, {naive}))"
-        return f"case when {naive} {_SAFE_YEARS} then {moved} else {naive} end"
+        return f"timezone({literal(self.company)}, timezone({literal(self.source)}, {naive}))"
 
     def from_utc(self, naive: str) -> str:
         """A time given in UTC, as the company's clocks showed it."""
@@ -126,9 +126,9 @@ def _timestamp(raw: Raw, clocks: Clocks, pattern: str | None, pattern_text: str,
     r = raw.sql
     from_source = (lambda naive: naive) if is_day else clocks.from_source
     if raw.family == "timestamp":
-        return from_source(f"cast({r} as timestamp)")
+        return from_source(_clamped(r, "timestamp"))
     if raw.family == "instant":
-        return clocks.from_instant(f"cast({r} as timestamptz)")
+        return clocks.from_instant(_clamped(r, "timestamptz"))
     if raw.family == "date":
         return f"cast({r} as timestamp)"
     if raw.family != "text":
@@ -139,7 +139,19 @@ def _timestamp(raw: Raw, clocks: Clocks, pattern: str | None, pattern_text: str,
             return clocks.from_instant(parsed)
         has_clock = any(code in pattern_text for code in ("%H", "%I", "%c", "%X"))
         return from_source(parsed) if has_clock else parsed
-    naive = f"try_cast(trim({r}) as timestamp)"
+    return _timestamp_of_text(r, clocks, from_source)
+
+
+def _clamped(r: str, kind: str) -> str:
+    """A time within the years that can be converted; what is cut off lies outside the contract all the same."""
+    time, first, last = (f"cast({one} as {kind})" for one in (r, _EARLIEST, _LATEST))
+    return f"case when {time} > {last} then {last} when {time} < {first} then {first} else {time} end"
+
+
+def _timestamp_of_text(r: str, clocks: Clocks, from_source: Callable[[str], str]) -> str:
+    """The two spellings that programs write are told by their shape: patterns and trimming take four times as long."""
+    quick, naive = f"try_cast({r} as timestamp)", f"try_cast(trim({r}) as timestamp)"
+    is_quick = f"({r} like '____-__-__ __:__:__' or {r} like '____-__-__T__:__:__') and not ends_with({r}, 'Z')"
     utc = f"try_cast(rtrim(trim({r}), ' ZUTC') as timestamp)"
     joined = rf"regexp_replace(trim({r}), ' ([+-])', '\1')"  # DuckDB 1.5 takes no blank before an offset,
     whole = rf"regexp_replace({joined}, '([T ]\d\d?:\d\d)([+-])', '\1:00\2')"  # and wants the seconds with it
@@ -147,6 +159,8 @@ def _timestamp(raw: Raw, clocks: Clocks, pattern: str | None, pattern_text: str,
     bare = [] if from_source(naive) == naive else [f"when regexp_full_match({r}, '{_DAY}') then {naive}"]
     shape = _NAIVE if bare else f"{_NAIVE}|{_DAY}"
     cases = [
+        f"when {is_quick} then {from_source(quick)}",
+        f"when {r} like '____-__-__T__:__:__Z' then {clocks.from_utc(quick)}",
         *bare,
         f"when regexp_full_match({r}, '{shape}') then {from_source(naive)}",
         f"when regexp_full_match({r}, '{_UTC}') then {clocks.from_utc(utc)}",

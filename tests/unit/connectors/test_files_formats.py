@@ -136,6 +136,31 @@ def test_parquet_nan_is_what_its_text_is_and_infinity_is_no_number(world: World)
     assert world.rejected()[0] == ("a.parquet", 1, "arr", "is not a number", "nan")
 
 
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz", "timestamp_ns", "date"])
+def test_parquet_times_beyond_all_calendars(world: World, kind: str) -> None:
+    """Stand-ins for "never" are told as such; they must not stop the file, whatever the time zones."""
+    world.top["timezone"] = "America/New_York"
+    world.source["timezone"] = "Asia/Tokyo"
+    world.map("accounts", "*.parquet", {"account_id": "id", "created_on": "since", "known_at": "seen"})
+    far = "2262-04-11 00:00:00" if kind == "timestamp_ns" else "9999-12-31 23:59:59"
+    cells = [f"{kind} '{far}'", f"{kind} '1677-09-22'", f"null::{kind}", f"{kind} '2026-07-01 00:00:00'"]
+    if kind in ("timestamp", "timestamptz"):
+        cells.append(f"{kind} '290000-01-01'")
+    rows = ", ".join(f"('A{number}', date '2026-01-01', {cell})" for number, cell in enumerate(cells))
+    write_parquet(world, "a.parquet", f"select * from (values {rows}) as t(id, since, seen)")
+    world.load("accounts")
+    shifted = {"timestamp": datetime(2026, 6, 30, 11), "timestamp_ns": datetime(2026, 6, 30, 11)}
+    wanted = shifted.get(kind, datetime(2026, 7, 1))
+    with_zone = world.con.execute("select timezone('America/New_York', timestamptz '2026-07-01 00:00:00')").fetchone()
+    assert with_zone is not None
+    wanted = with_zone[0] if kind == "timestamptz" else wanted
+    assert world.rows("select account_id, known_at from raw_files.accounts order by 1") == [
+        ("A2", datetime(2026, 1, 1)),
+        ("A3", wanted),
+    ]
+    assert {row[3] for row in world.rejected()} == {"is outside 1970-01-01 to 2200-01-01"}
+
+
 def test_files_of_several_shapes_in_one_glob(world: World) -> None:
     """Another order of columns, another delimiter, more columns, another compression: each is read by its own."""
     world.map("tickets", ["t/*.csv", "t/*.csv.gz", "t/*.tsv"], TICKETS)
