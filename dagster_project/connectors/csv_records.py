@@ -32,7 +32,6 @@ class Header:
     names: tuple[str, ...]
     delimiter: str
     lines: int
-    starts_late: bool  # blank lines stand before it
 
 
 class _Grammar:
@@ -82,7 +81,7 @@ def read_header(file: SourceFile, delimiter: str | None) -> Header:
         values = grammar.split(b"\n".join(lines[first : last + 1]))
         if values is not None:
             names = tuple(_plain(value, file.name).strip() for value in values)
-            return Header(names, chosen, last + 1, first > 0)
+            return Header(names, chosen, last + 1)
     raise SourceFileError(
         f"{file.name}: the header, line {first + 1}, has a quote that is not closed; correct the file"
     )

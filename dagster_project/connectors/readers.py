@@ -195,7 +195,7 @@ def must_be_sieved(one: Incoming) -> bool:
     assert one.survey is not None
     if one.header is None:
         return one.survey.has_bom or not one.survey.is_utf8
-    return one.survey.newline == "mixed" or not one.survey.is_utf8 or one.header.starts_late
+    return one.survey.newline == "mixed" or not one.survey.is_utf8
 
 
 def first_line(one: Incoming) -> int:

@@ -145,6 +145,7 @@ def test_times_are_turned_to_the_companys_clock(world: World) -> None:
         "1768471200",
         "2026-01-15T10",
         "2026-01-15T10:00:00Zx",
+        "2026-01-15T10:00:5Z",
     ]
     accepted = load_accounts(world, "known_at", [*cells, *bad])
     assert list(accepted.values()) == list(cells.values())
@@ -159,7 +160,8 @@ def test_an_offset_is_never_dropped_where_company_and_source_are_utc(world: Worl
 
 def test_the_day_of_an_instant_is_the_companys_day(world: World) -> None:
     world.top["timezone"] = "America/New_York"
-    cells = ["2026-01-15T02:00:00Z", "2026-01-15 02:00:00", "2026-01-15"]
+    world.source["timezone"] = "UTC"
+    cells = ["2026-01-15T02:00:00Z", "2026-01-15 02:00:00", "2026-01-15"]  # the second is a day with an idle clock
     accepted = load_accounts(world, "renewal_on", cells)
     assert [value.day for value in accepted.values()] == [14, 15, 15]
 

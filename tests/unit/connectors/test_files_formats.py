@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 from conftest import LOADED_AT, World
 
+from dagster_project.connectors import source_files
 from dagster_project.connectors.files import SourceFileError, load_entity
+from dagster_project.connectors.source_files import SourceFile, Survey, survey
 from dagster_project.entities import ENTITIES, SQL_TYPES
 from dagster_project.settings import load_settings
 
@@ -193,22 +195,46 @@ def test_many_files_keep_their_own_lines(world: World) -> None:
     assert world.column(wrong) == [0]
 
 
-def test_names_that_duckdb_would_read_as_patterns(world: World) -> None:
-    world.write("accounts[1]*?.csv", "id,since\nA1,2026-01-01\n")
-    world.write("accounts1xx.csv", "id,since\nA2,2026-01-01\n")
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_names_that_duckdb_would_read_as_patterns(world: World, kind: str) -> None:
+    world.map("accounts", f"*.{kind}", {"account_id": "id", "created_on": "since"})
+    write_table(world, f"a[1]*?.{kind}", kind, "A1")
+    write_table(world, f"a1xx.{kind}", kind, "A2")
     world.load("accounts")
     assert world.rows("select account_id, _file from raw_files.accounts order by 1") == [
-        ("A1", "accounts[1]*?.csv"),
-        ("A2", "accounts1xx.csv"),
+        ("A1", f"a[1]*?.{kind}"),
+        ("A2", f"a1xx.{kind}"),
     ]
 
 
-def test_a_column_is_not_taken_from_the_folder_names(world: World) -> None:
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_column_is_not_taken_from_the_folder_names(world: World, kind: str) -> None:
     """Hive-style folders would overrule the file's own column of that name."""
-    world.map("accounts", "**/*.csv", {"account_id": "id", "created_on": "since"})
-    world.write("id=X/a.csv", "id,since\nA1,2026-01-01\n")
+    world.map("accounts", f"**/*.{kind}", {"account_id": "id", "created_on": "since"})
+    write_table(world, f"id=X/a.{kind}", kind, "A1")
     world.load("accounts")
     assert world.column("select account_id from raw_files.accounts") == ["A1"]
+
+
+def write_table(world: World, name: str, kind: str, account: str) -> None:
+    """One account in any format."""
+    if kind == "parquet":
+        written = write_parquet(world, "plain.parquet", f"select '{account}' as id, date '2026-01-01' as since")
+        (world.folder / name).parent.mkdir(exist_ok=True)
+        written.rename(world.folder / name)
+    elif kind == "csv":
+        world.write(name, f"id,since\n{account},2026-01-01\n")
+    else:
+        world.write(name, f'{{"id": "{account}", "since": "2026-01-01"}}\n')
+
+
+def test_a_line_end_that_two_reads_share(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is surveyed in pieces; a carriage return may be the last byte of one."""
+    path = world.write("accounts.csv", "id,since\nA1,2026-01-01\nA2,2026-01-01\n\n", newline="\r\n")
+    file = SourceFile(path, "accounts.csv", "csv", "none", path.stat().st_size, 0)
+    for size in range(1, 30):
+        monkeypatch.setattr(source_files, "CHUNK", size)
+        assert survey(file) == Survey(lines=3, newline="crlf", is_utf8=True, has_bom=False)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -293,6 +319,14 @@ def test_a_few_damaged_bytes_cost_their_rows_only(world: World) -> None:
     )
     world.load("accounts")
     assert world.column("select account_id from raw_files.accounts order by 1") == ["A1", "A3"]
+    assert world.rejected() == [("accounts.csv", 3, None, "has characters that are not UTF-8", None)]
+
+
+def test_a_latin1_row_in_a_utf8_file_costs_that_row_only(world: World) -> None:
+    world.map("accounts", "accounts.csv", {"account_id": "id", "created_on": "since", "name": "name"})
+    world.write("accounts.csv", "id,since,name\nA1,2026-01-01,Café\n".encode() + b"A2,2026-01-02,Caf\xe9\n")
+    world.load("accounts")
+    assert world.column("select name from raw_files.accounts") == ["Café"]
     assert world.rejected() == [("accounts.csv", 3, None, "has characters that are not UTF-8", None)]
 
 

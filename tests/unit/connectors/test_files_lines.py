@@ -193,10 +193,12 @@ def test_nothing_in_the_reading_may_change_the_order_of_rows(world: World, name:
     nulls = () if kind == "csv" else tuple("abcdefgh")
     for clocks in (Clocks("UTC", "UTC"), Clocks("Europe/Berlin", "America/New_York")):
         plan = Plan(entity, mapping, {"x": Raw("x")}, clocks, nulls)
-        select = plan.select("(select 'a' as x, 'b' as _path)", note_unreadable=kind == "jsonl")
+        select = plan.select(
+            "(select range::varchar as x, 'b' as _path from range(9))", note_unreadable=kind == "jsonl"
+        )
         explained = world.con.execute(f"explain create temp table t as {select}", plan.parameters.values).fetchall()
-        assert "PROJECTION" in explained[0][1]
-        assert "JOIN" not in explained[0][1]
+        assert "PROJECTION" in explained[0][1].upper()
+        assert "JOIN" not in explained[0][1].upper()
 
 
 @pytest.mark.parametrize("ends", [True, False])
