@@ -61,15 +61,19 @@ class RunDays:
 
 
 def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
-    """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read."""
-    built_through = _one(connection, "select max(day) from raw_meta.scored_days") or date.min
+    """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read.
+
+    From here on the marts count as untested, until `mark_scored`.
+    """
+    set_marts_tested(connection, tested=False)
+    built_through = newest_scored(connection) or date.min
     # From the first day on, everything is worked in: facts older than that can be asked for in no other way.
     floor = date.min if first <= settings.days.first else first - timedelta(days=settings.look_back_days)
     facts_floor = floor
     if _facts_are_outdated(connection, settings):
         _reopen_all_facts(connection)
         facts_floor = date.min
-    within = {"first": first, "last": last, "floor": floor, "built": built_through}
+    within: dict[str, object] = {"first": first, "last": last, "floor": floor, "built": built_through}
     _write_fact_days(connection, within | {"floor": facts_floor})
     from_day = _first_reopened(connection, within) or first
     facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone()
@@ -166,6 +170,7 @@ def mark_scored(
             {"facts_hash": settings.content_hash},
         )
         connection.execute("create or replace table raw_meta.last_scored as select epoch(now()) as seconds")
+        set_marts_tested(connection, tested=True)
         # What is not kept as daily facts and lies before the first day scored touches no score: nothing is left to do.
         connection.execute(
             """
@@ -184,6 +189,18 @@ def mark_scored(
         raise
 
 
+def set_marts_tested(connection: duckdb.DuckDBPyConnection, *, tested: bool) -> None:
+    """Record whether all tests passed on the marts as they are; written before the first model is built, too."""
+    connection.execute("create or replace table raw_meta.marts_tested as select $tested as tested", {"tested": tested})
+
+
+def are_marts_tested(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether all tests passed on the marts as they are: false from the start of a build until it has ended well."""
+    return table_exists(connection, "raw_meta", "marts_tested") and bool(
+        _one(connection, "select tested from raw_meta.marts_tested")
+    )
+
+
 def last_scored(connection: duckdb.DuckDBPyConnection) -> float:
     """When a run last scored days, in seconds since 1970; 0 if none has."""
     if not table_exists(connection, "raw_meta", "last_scored"):
@@ -191,10 +208,17 @@ def last_scored(connection: duckdb.DuckDBPyConnection) -> float:
     return float(_one(connection, "select seconds from raw_meta.last_scored"))
 
 
+def newest_scored(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest day that a run has scored; None before the first."""
+    day: date | None = _one(connection, "select max(day) from raw_meta.scored_days")
+    return day
+
+
 def days_to_score(
     connection: duckdb.DuckDBPyConnection, settings: Settings, last: date, inputs_hash: str
 ) -> tuple[date, date] | None:
-    """The range that is due by `last`: the days not scored yet, re-opened days, the last day if its inputs changed.
+    """The range that is due by `last`: days not scored yet, re-opened days, days of a run that did not come to its
+    end, the last day if its inputs changed.
 
     None where nothing is due.
     """
@@ -217,8 +241,18 @@ def days_to_score(
         "select day from raw_meta.scored_days where day = $last and inputs_hash <> $inputs_hash",
         {"last": last, "inputs_hash": inputs_hash},
     )
-    due = [day for day in (missing, reopened, stale) if day is not None]
+    cut_off = None if are_marts_tested(connection) else _cut_off(connection, settings, last)
+    due = [day for day in (missing, reopened, stale, cut_off) if day is not None]
     return (min(due), last) if due else None
+
+
+def _cut_off(connection: duckdb.DuckDBPyConnection, settings: Settings, last: date) -> date | None:
+    if not table_exists(connection, "raw_meta", "run_days"):
+        return None
+    begun: date | None = _one(
+        connection, "select from_day from raw_meta.run_days where from_day <= $last", {"last": last}
+    )
+    return begun and max(begun, settings.days.first)
 
 
 def _windows_from(connection: duckdb.DuckDBPyConnection, from_day: date, to_day: date, facts_from: date | None) -> date:

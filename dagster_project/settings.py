@@ -164,6 +164,17 @@ class Settings(PipelineFile):
         return self.home / self.destinations.page.file
 
     @property
+    def delivered_paths(self) -> list[Path]:
+        """Every file and folder that a run leaves for others."""
+        exports = self.destinations.exports
+        return [
+            self.mart_folder / "mart.duckdb",
+            self.mart_folder / "parquet" / "current",
+            self.page_path,
+            *(self.exports_folder / f"{export.name}.{kind}" for export in exports for kind in export.formats),
+        ]
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own state: runs, schedules, event log."""
         return self.home / "dagster"

@@ -193,7 +193,8 @@ def _measure_columns() -> Iterator[dict[str, Any]]:
 def _measure(measure: Measure, column: dict[str, Any]) -> Iterator[str]:
     unit, sample = _UNITS.get(measure.unit, (measure.unit, "34"))
     meta = mapping(mapping(mapping(column.get("config")).get("meta")).get("measure"))
-    zero = f"; at zero: “{meta['says_zero']}”" if meta.get("says_zero") else ""
+    at = {"zero": meta.get("says_zero"), "one": meta.get("says_one")}
+    special = "".join(f"; at {number}: “{says}”" for number, says in at.items() if says)
     yield from (
         f"## {measure.name}",
         "",
@@ -202,7 +203,7 @@ def _measure(measure: Measure, column: dict[str, Any]) -> Iterator[str]:
         f"- Unit: {measure.unit}, {unit}.",
         f"- Direction: {measure.direction}, {_DIRECTIONS.get(measure.direction, measure.direction)}.",
         f"- Rests on: {_code(measure.needs)} ([entities.md](entities.md)).",
-        f"- In words, for example: “{measure.says.replace('{value}', sample)}”{zero}.",
+        f"- In words, for example: “{measure.says.replace('{value}', sample)}”{special}.",
         "",
     )
 

@@ -16,7 +16,7 @@ from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
 from dagster_project.connectors.files import prepare
-from dagster_project.run_days import days_to_score, last_scored, too_late
+from dagster_project.run_days import days_to_score, last_scored, newest_scored, too_late
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
 
@@ -55,18 +55,31 @@ class Execution:
             prepare(connection)
             return days_to_score(connection, self._settings, newest, inputs_hash(self._settings))
 
-    def late_facts(self) -> str:
-        """The facts that came too late for the runs so far, and what to do about them; empty if there are none."""
-        floor = last_day(self._settings) - timedelta(days=self._settings.look_back_days)
+    def remarks(self) -> list[str]:
+        """What a person should know though nothing is due: facts that came too late, days scored past the last one."""
+        newest = last_day(self._settings)
         with open_warehouse(self._settings) as connection:
-            return too_late(connection, floor).told(self._settings)
+            late = too_late(connection, newest - timedelta(days=self._settings.look_back_days)).told(self._settings)
+            scored_to = newest_scored(connection)
+        past = ""
+        if scored_to and scored_to > newest:
+            past = (
+                f"The marts end at {scored_to}: days after {newest} (days.last) were scored before and stay. To be rid "
+                f"of them, move {self._settings.home} away and run again."
+            )
+        return [remark for remark in (late, past) if remark]
 
     def score(self, first: date, last: date) -> str | None:
         """Score the days in one run, publish, export, flag breaches."""
         return self._run(self._others, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
 
     def is_delivered(self) -> bool:
-        """Whether all that is scored is published and exported: a run may have been killed between the two."""
+        """Whether all that is scored is published and exported, and still there.
+
+        A run may have been killed between the two, and a person may have cleared the folder.
+        """
+        if not all(path.exists() for path in self._settings.delivered_paths):
+            return False
         with open_warehouse(self._settings) as connection:
             scored_at = last_scored(connection)
         latest = [self._instance.get_latest_materialization_event(key) for key in self._delivery]

@@ -50,7 +50,7 @@ def _run_under_lock(
         execution = Execution(settings, progress)
         failed = execution.ingest()
         due = None if failed else execution.days_due(first, last)
-        late = "" if failed or due else execution.late_facts()
+        remarks = [] if failed or due else execution.remarks()
         is_stopped = not failed and due is None and not execution.is_delivered()  # a run was killed after scoring
         if due is not None:
             progress.say("Scoring the days that are due")
@@ -62,8 +62,8 @@ def _run_under_lock(
         progress.say("")
         print(f"{failed}\nThe published mart is as it was. Full log: {log}", file=sys.stderr)
         return 1
-    if late:
-        progress.say(late)
+    for remark in remarks:
+        progress.say(remark)
     if due is None and not is_stopped:
         progress.say("Nothing is due: every day is scored, configuration unchanged. Nothing was written.")
     progress.say(f"Done in {time.monotonic() - started:.0f} s\n")

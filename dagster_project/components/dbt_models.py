@@ -27,7 +27,7 @@ from dagster_project.components import common, dbt_process
 from dagster_project.components.check_sentences import check_sentence
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.portraits import table_metadata
-from dagster_project.run_days import RunDays, mark_scored, plan_run
+from dagster_project.run_days import RunDays, are_marts_tested, mark_scored, plan_run, set_marts_tested
 from dagster_project.settings import PROJECT_ROOT, Settings
 from dagster_project.warehouse import open_warehouse, table_exists
 
@@ -133,13 +133,16 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
     """Plan the run's days, build and test the models in one dbt invocation, and record the days as scored.
 
     A run of only some models is for looking into one: it works on the days that the last whole run left in the tables
-    between, and records nothing. Raises Failure when it is asked for other days, and when a model or test fails.
+    between, and records no day; the marts stay publishable if they were and all tests of these models pass. Raises
+    Failure when it is asked for other days, and when a model or test fails.
     """
     first, last = common.days_of_run(context)
     with open_warehouse(settings) as connection:
         if context.is_subset:
             days = None
             _refuse_other_days(connection, first, last)
+            stay_tested = are_marts_tested(connection) and _tests_what_it_builds(context)
+            set_marts_tested(connection, tested=False)
         else:
             days = plan_run(connection, settings, first, last)
             context.log.info(common.PROGRESS + _told(days, settings))
@@ -164,9 +167,16 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
         raise dg.Failure(description=_failed_nodes(invocation) or str(error), allow_retries=False) from error
     finally:
         yield from _with_metadata(context, events, settings)
-    if days is not None:
-        with open_warehouse(settings) as connection:
+    with open_warehouse(settings) as connection:
+        if days is None:
+            set_marts_tested(connection, tested=stay_tested)
+        else:
             mark_scored(connection, settings, days, inputs_hash(settings), common.now(settings))
+
+
+def _tests_what_it_builds(context: dg.AssetExecutionContext) -> bool:
+    tests = {key for key in context.assets_def.check_keys if key.asset_key in context.selected_asset_keys}
+    return tests <= set(context.selected_asset_check_keys)
 
 
 def _refuse_other_days(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> None:

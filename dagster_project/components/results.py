@@ -9,7 +9,9 @@ from dagster_project.destinations.exports import write_export
 from dagster_project.destinations.mart import publish_mart
 from dagster_project.report.page import write_page
 from dagster_project.report.reading import open_mart
+from dagster_project.run_days import are_marts_tested
 from dagster_project.settings import MARTS, Export, Settings
+from dagster_project.warehouse import open_warehouse
 
 MART = dg.AssetKey(["published", "mart"])
 BREACHES_SHOWN = 200
@@ -29,6 +31,7 @@ def mart_asset(settings: Settings) -> dg.AssetsDefinition:
         freshness_policy=common.freshness(),
     )
     def mart() -> dg.MaterializeResult[None]:
+        _refuse_untested(settings)
         published = publish_mart(
             settings.warehouse_path,
             settings.mart_folder,
@@ -46,6 +49,18 @@ def mart_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return mart
+
+
+def _refuse_untested(settings: Settings) -> None:
+    with open_warehouse(settings) as connection:
+        if are_marts_tested(connection):
+            return
+    raise dg.Failure(
+        description=f"The marts in {settings.warehouse_path} have not passed their tests: the last run that built them "
+        "failed or was cut off, or built models without their tests. What is published stays as it is. Run the job "
+        "score_day, or `health run`, to its end; it publishes by itself.",
+        allow_retries=False,
+    )
 
 
 def export_assets(settings: Settings) -> list[dg.AssetsDefinition]:

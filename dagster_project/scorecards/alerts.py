@@ -35,7 +35,7 @@ class AlertRule(Strict):
 
     An alert opens after `dwell_days` days in a row in which the rule holds, and closes after `close_days` days in a row
     on the healthy side of the line by `close_margin` (in the line's unit), so that an account at the line does not
-    open and close every day.
+    open and close every day. It closes too after `unknown_days` days in a row in which the value is not known.
     """
 
     rule: Name
@@ -50,6 +50,7 @@ class AlertRule(Strict):
     dwell_days: Days = 2
     close_margin: Annotated[Point, Field(ge=0)] | None = None
     close_days: Days = 2
+    unknown_days: Days = 14
     severity: Literal["info", "warning", "critical"] = "warning"
 
     @property

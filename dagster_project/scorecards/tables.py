@@ -54,7 +54,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "alert_rules": {
         "rule": _TEXT, "title": _TEXT, "kind": _TEXT, "lens": _TEXT, "measure": _TEXT, "line": _REAL, "points": _REAL,
         "days": _WHOLE, "band": _TEXT, "dwell_days": _WHOLE, "close_margin": _REAL, "close_days": _WHOLE,
-        "severity": _TEXT, "position": _WHOLE,
+        "unknown_days": _WHOLE, "severity": _TEXT, "position": _WHOLE,
     },
 }  # fmt: skip
 
@@ -147,5 +147,5 @@ def _exceptions(one: LoadedScorecard) -> Iterator[Row]:
 def _alert(rule: AlertRule, place: int) -> Row:
     return (
         rule.rule, rule.title, rule.kind, rule.lens, rule.measure, rule.line, rule.points, rule.days, rule.band,
-        rule.dwell_days, rule.margin, rule.close_days, rule.severity, place,
+        rule.dwell_days, rule.margin, rule.close_days, rule.unknown_days, rule.severity, place,
     )  # fmt: skip

@@ -159,12 +159,27 @@ class Home:
 
     def start(self, *arguments: str) -> Running:
         """`health ARGUMENTS`, under way."""
+        return self._start(str(HEALTH), *arguments)
+
+    def _start(self, *command: str) -> Running:
         outside = {"HEALTH_CONFIG": str(self.folder / "pipeline.yml"), "HEALTH_DATA": str(self.landing)}
-        return Running([str(HEALTH), *arguments], {**os.environ, **outside})
+        return Running(list(command), {**os.environ, **outside, "DAGSTER_HOME": str(self.folder / "home" / "dagster")})
 
     def run(self, *arguments: str) -> Finished:
         """`health run ARGUMENTS`, to its end."""
         return self.start("run", *arguments).finished()
+
+    def materialize(self, asset: str) -> Finished:
+        """One asset alone, as the button of the UI does it."""
+        dagster = str(HEALTH.with_name("dagster"))
+        return self._start(
+            dagster, "asset", "materialize", "--select", asset, "-m", "dagster_project.definitions"
+        ).finished()
+
+    def change_warehouse(self, statements: str) -> None:
+        """Do to the warehouse what the pipeline would not."""
+        with duckdb.connect(str(self.warehouse)) as connection:
+            connection.execute(statements)
 
     def keep_mart(self, name: str) -> Path:
         """A copy of the published file as it is now, for a test to look at later."""

@@ -9,7 +9,15 @@ import duckdb
 import pytest
 
 from dagster_project.connectors.files import prepare
-from dagster_project.run_days import RunDays, days_to_score, last_scored, mark_scored, plan_run, too_late
+from dagster_project.run_days import (
+    RunDays,
+    are_marts_tested,
+    days_to_score,
+    last_scored,
+    mark_scored,
+    plan_run,
+    too_late,
+)
 from dagster_project.settings import Days, Settings, load_settings
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
@@ -167,6 +175,21 @@ def test_a_killed_run_is_planned_again_as_it_was(warehouse: Warehouse) -> None:
         first.windows_from_day,
         first.fact_days,
     )
+
+
+def test_marts_count_as_tested_from_the_end_of_a_run_to_the_start_of_the_next(warehouse: Warehouse) -> None:
+    assert are_marts_tested(warehouse.connection)
+    warehouse.run(LAST, LAST, is_killed=True)
+    assert not are_marts_tested(warehouse.connection)
+    warehouse.run(LAST, LAST)
+    assert are_marts_tested(warehouse.connection)
+
+
+def test_a_killed_run_over_days_scored_before_is_due_again(warehouse: Warehouse) -> None:
+    warehouse.run(day(5), day(9), is_killed=True)
+    assert warehouse.due() == (day(5), LAST)
+    warehouse.run(day(5), LAST)
+    assert warehouse.due() is None
 
 
 def test_other_key_features_build_all_facts_again_even_after_a_kill(warehouse: Warehouse, settings: Settings) -> None:

@@ -33,19 +33,21 @@ united as (
     from kept
 ),
 
--- Where a day was scored under several versions, one in force is compared with before one that is not.
+-- Active is compared with active, candidate with candidate; where a day was scored under several versions, one in force
+-- goes before one that is not.
 comparable as (
     select
         united.account_id,
         united.day,
         united.scorecard_id,
+        united.scorecard_status,
         united.score
     from united
     left join {{ source('raw_config', 'scorecards') }} as scorecards
         on united.scorecard_hash = scorecards.scorecard_hash
     qualify
         row_number() over (
-            partition by united.account_id, united.day, united.scorecard_id
+            partition by united.account_id, united.day, united.scorecard_id, united.scorecard_status
             order by coalesce(scorecards.is_current, false) desc, united.scorecard_hash
         ) = 1
 ),
@@ -62,6 +64,7 @@ compared as (
         on
             united.account_id = before_{{ days }}.account_id
             and united.scorecard_id = before_{{ days }}.scorecard_id
+            and united.scorecard_status = before_{{ days }}.scorecard_status
             and {{ add_days('united.day', -days) }} = before_{{ days }}.day
     {% endfor %}
 ),

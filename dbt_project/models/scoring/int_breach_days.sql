@@ -1,4 +1,5 @@
--- grain: alert rule, account and day; does the rule hold, and is it clear again (between the two it is neither)
+-- grain: alert rule, account and day; does the rule hold, and is it clear again. Between the two it is neither; where the
+-- value is NULL nobody can say.
 {{ config(materialized='view') }}
 with rules as (
     select * from {{ source('raw_config', 'alert_rules') }}
@@ -22,14 +23,15 @@ by_score as (
         rules.rule,
         scores.account_id,
         scores.day,
-        scores.score as value,
+        -- To be in no band is a thing to know for the rule that asks for it, and only for that one.
+        case when rules.band = 'insufficient_data' then scores.coverage else scores.score end as value,
         case
             when rules.kind = 'score_below' then scores.score < rules.line
             when rules.kind = 'band_is' then scores.band = rules.band
         end as holds,
         case
             when rules.kind = 'score_below' then scores.score >= rules.line + rules.close_margin
-            when rules.kind = 'band_is' then scores.band <> rules.band
+            when scores.band <> 'insufficient_data' or rules.band = 'insufficient_data' then scores.band <> rules.band
         end as is_clear
     from rules
     inner join scores
@@ -48,7 +50,7 @@ by_fall as (
     from rules
     inner join scores
         on rules.lens = scores.lens
-    inner join scores as earlier
+    left join scores as earlier
         on
             scores.account_id = earlier.account_id
             and scores.lens = earlier.lens
