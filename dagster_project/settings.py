@@ -53,6 +53,7 @@ MARTS = (
     "fct_health_scores",
     "fct_input_issues",
     "fct_measure_scores",
+    "fct_score_changes",
 )
 
 MAX_KEY_FEATURES = 60  # each is one bit of a 64-bit mask in the daily facts

@@ -9,6 +9,7 @@ with expected as (
     from {{ ref('int_scorecards_applied') }} as applied
     inner join {{ source('raw_config', 'scorecard_measures') }} as measures
         on applied.scorecard_hash = measures.scorecard_hash
+    where not applied.is_bridge
     group by applied.account_id, applied.day, applied.scorecard_hash
 ),
 

@@ -1,7 +1,7 @@
 {# Incremental strategy `replace_where`: delete the rows of the days that the run makes again, then append.
    Why our own: a day that now has no rows must lose the old ones, which delete+insert by key keeps; and the days are read
    when the model runs, while a predicate in config() would be fixed when it is parsed.
-   The model names its days: config(replaces='run_days' | 'window_days' | 'fact_days' | 'trend_days'). #}
+   The model names its days: config(replaces='run_days' | 'scored_days' | 'span_days' | 'window_days' | 'fact_days' | 'trend_days'). #}
 {% macro get_incremental_replace_where_sql(arg_dict) %}
     {{ return(adapter.dispatch('replace_where_sql')(arg_dict)) }}
 {% endmacro %}
@@ -23,11 +23,15 @@
         day between {{ windows_from_day() }} and {{ to_day() }}
     {%- elif days == 'run_days' -%}
         day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }}
+    {%- elif days == 'scored_days' -%}
+        day between {{ from_day() }} and {{ to_day() }}
+    {%- elif days == 'span_days' -%}
+        day between {{ from_day() }} and {{ add_days(to_day(), change_spans() | max) }}
     {%- elif days == 'trend_days' -%}
         (day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }})
         or (day > {{ to_day() }} and day <= {{ add_days(to_day(), 90) }})
     {%- else -%}
-        {{ exceptions.raise_compiler_error("replaces: '" ~ days ~ "' is not one of run_days, window_days, fact_days, trend_days") }}
+        {{ exceptions.raise_compiler_error("replaces: '" ~ days ~ "' is not one of run_days, scored_days, span_days, window_days, fact_days, trend_days") }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -3,16 +3,17 @@
 {%- set columns = [
     'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment',
     'arr', 'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
-    'measures_present', 'measures_expected',
+    'exception_effect', 'override_effect',    'measures_present', 'measures_expected',
 ] %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
     replaces='trend_days',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
 ) }}
 with scored as (
     select * from {{ ref('int_health_scores') }}
+    where not is_bridge
 ),
 
 -- Days after the run's own were compared with days that may just have changed: their trends are made anew.
@@ -92,6 +93,8 @@ final as (
         trend_90d,
         peer_percentile,
         adjustment,
+        exception_effect,
+        override_effect,
         measures_present,
         measures_expected
     from compared

@@ -22,3 +22,4 @@ select
     points_lost,
     missing_reason
 from {{ ref('int_contributions') }}
+where not is_bridge

@@ -35,9 +35,15 @@ overrides as (
 ),
 
 united as (
-    select * from exceptions
+    select
+        *,
+        'exception' as origin
+    from exceptions
     union all
-    select * from overrides
+    select
+        *,
+        'override' as origin
+    from overrides
 ),
 
 final as (
@@ -45,9 +51,11 @@ final as (
         account_id,
         day,
         scorecard_hash,
-        min(case when kind = 'cap' then limit_score end) as cap,
-        max(case when kind = 'floor' then limit_score end) as floor,
-        min(case when kind = 'value' then limit_score end) as forced,
+        min(case when origin = 'exception' and kind = 'cap' then limit_score end) as exception_cap,
+        max(case when origin = 'exception' and kind = 'floor' then limit_score end) as exception_floor,
+        min(case when origin = 'override' and kind = 'cap' then limit_score end) as override_cap,
+        max(case when origin = 'override' and kind = 'floor' then limit_score end) as override_floor,
+        min(case when origin = 'override' and kind = 'value' then limit_score end) as override_value,
         string_agg(
             kind || ' ' || cast(cast(limit_score as integer) as varchar) || ': ' || reason, '; ' order by kind, reason
         ) as adjustment

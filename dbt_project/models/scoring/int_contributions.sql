@@ -2,6 +2,7 @@
 with weighed as (
     select
         scores.*,
+        totals.is_bridge,
         case
             when scores.measure_score is null then 0
             when groups.roll_up in ('lowest', 'highest')
@@ -44,7 +45,8 @@ final as (
         weight_of_group * weight_in_group as weight_in_force,
         weight_of_group * weight_in_group * cast(measure_score as double) as contribution,
         weight_of_group * weight_in_group * (100 - cast(measure_score as double)) as points_lost,
-        missing_reason
+        missing_reason,
+        is_bridge
     from weighed
 )
 

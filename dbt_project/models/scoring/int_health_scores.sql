@@ -1,21 +1,34 @@
 -- grain: account, day of the run and scorecard version; the score after exceptions and overrides, and its band
-with adjusted as (
+-- First the scorecard's exceptions act on the raw score, then people's overrides on what those left. Of a cap and a floor
+-- that cross, the cap holds.
+with excepted as (
     select
         raw_scores.*,
         adjustments.adjustment,
+        adjustments.override_cap,
+        adjustments.override_floor,
+        adjustments.override_value,
         case
             when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor then null
-            when adjustments.forced is not null then adjustments.forced
-            when raw_scores.raw_score > adjustments.cap or adjustments.floor > adjustments.cap then adjustments.cap
-            when raw_scores.raw_score < adjustments.floor then adjustments.floor
-            else raw_scores.raw_score
-        end as score
+            else {{ held('raw_scores.raw_score', 'adjustments.exception_cap', 'adjustments.exception_floor') }}
+        end as excepted_score
     from {{ ref('int_raw_scores') }} as raw_scores
     left join {{ ref('int_adjustments') }} as adjustments
         on
             raw_scores.account_id = adjustments.account_id
             and raw_scores.day = adjustments.day
             and raw_scores.scorecard_hash = adjustments.scorecard_hash
+),
+
+adjusted as (
+    select
+        *,
+        case
+            when excepted_score is null then null
+            when override_value is not null then override_value
+            else {{ held('excepted_score', 'override_cap', 'override_floor') }}
+        end as score
+    from excepted
 ),
 
 banded as (
@@ -30,7 +43,7 @@ banded as (
             adjusted.scorecard_hash = bands.scorecard_hash
             and adjusted.score >= bands.lower_score
             and (adjusted.score < bands.upper_score or bands.upper_score = 100)
-    window peers as (partition by adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.score is null)
+    window peers as (partition by adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.is_bridge, adjusted.score is null)
 ),
 
 final as (
@@ -54,6 +67,9 @@ final as (
         -- A percentile among fewer than 30 says little: it ranks, it does not judge.
         case when score is not null and peers >= 30 then 100 * peers_below / (peers - 1) end as peer_percentile,
         case when score is not null then adjustment end as adjustment,
+        excepted_score - raw_score as exception_effect,
+        score - excepted_score as override_effect,
+        is_bridge,
         measures_present,
         measures_expected
     from banded

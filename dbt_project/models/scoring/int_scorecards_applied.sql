@@ -1,84 +1,62 @@
--- grain: account, day of the run, lens and status; the first scorecard in written order that fits the account
-with account_days as (
-    select * from {{ ref('int_accounts__days') }}
-),
-
-scorecards as (
-    select * from {{ source('raw_config', 'scorecards') }}
-    where is_current
-),
-
-conditions as (
+-- grain: account, day of the run and scorecard version; those that match, and as bridges those that judged the account before
+-- A day whose version differs from that of an earlier day is scored under that one, too: so the part of a change that is the
+-- version's is known exactly (fct_score_changes). A bridge is no score: it appears in no other mart.
+with matched as (
     select
         *,
-        max(condition_no) over (partition by scorecard_hash) as condition_count
-    from (
-        select
-            * exclude (condition_no),
-            dense_rank() over (partition by scorecard_hash order by condition_no) as condition_no
-        from {{ source('raw_config', 'scorecard_conditions') }}
-    )
+        false as is_bridge
+    from {{ ref('int_scorecards_matched') }}
 ),
 
-met as (
+earlier as (
+    {% for days in change_spans() %}
     select
-        account_days.account_id,
-        account_days.day,
-        conditions.scorecard_hash
-    from account_days
-    inner join conditions
+        matched.account_id,
+        matched.day,
+        in_force.scorecard_hash
+    from matched
+    inner join {{ ref('int_scorecards_in_force') }} as in_force
         on
-            case conditions.field
-                when 'segment' then account_days.segment = conditions.text_value
-                when 'plan' then account_days.plan = conditions.text_value
-                when 'lifecycle_stage' then account_days.lifecycle_stage = conditions.text_value
-                when 'industry' then account_days.industry = conditions.text_value
-                when 'region' then account_days.region = conditions.text_value
-                when 'account_age_days'
-                    then
-                        account_days.account_age_days >= coalesce(conditions.number_from, 0)
-                        and account_days.account_age_days < coalesce(conditions.number_to, 1000000)
-            end
-    group by account_days.account_id, account_days.day, conditions.scorecard_hash
-    having count(distinct conditions.condition_no) = max(conditions.condition_count)
+            matched.account_id = in_force.account_id
+            and matched.lens = in_force.lens
+            and {{ add_days('matched.day', -days) }} = in_force.day
+            and matched.scorecard_hash <> in_force.scorecard_hash
+    where matched.scorecard_status = 'active'
+    {% if not loop.last %}union{% endif %}
+    {% endfor %}
 ),
 
-candidates as (
+bridges as (
     select
-        account_days.account_id,
-        account_days.day,
-        account_days.segment,
-        account_days.arr,
+        matched.account_id,
+        matched.day,
+        matched.segment,
+        matched.arr,
         scorecards.scorecard_hash,
         scorecards.scorecard_id,
         scorecards.version as scorecard_version,
         scorecards.lens,
-        scorecards.status as scorecard_status,
+        'active' as scorecard_status,
         scorecards.coverage_floor,
         scorecards.roll_up,
-        scorecards.is_default,
-        scorecards.position
-    from account_days
-    inner join scorecards
+        true as is_bridge
+    from earlier
+    inner join {{ source('raw_config', 'scorecards') }} as scorecards
+        on earlier.scorecard_hash = scorecards.scorecard_hash
+    inner join matched
         on
-            (scorecards.effective_from is null or account_days.day >= scorecards.effective_from)
-            and (scorecards.effective_to is null or account_days.day < scorecards.effective_to)
-    left join met
+            earlier.account_id = matched.account_id
+            and earlier.day = matched.day
+            and scorecards.lens = matched.lens
+            and matched.scorecard_status = 'active'
+    left join matched as applied_anyway
         on
-            account_days.account_id = met.account_id
-            and account_days.day = met.day
-            and scorecards.scorecard_hash = met.scorecard_hash
-    where scorecards.is_default or met.scorecard_hash is not null
-),
-
-final as (
-    select * exclude (is_default, position)
-    from candidates
-    qualify
-        row_number() over (
-            partition by account_id, day, lens, scorecard_status
-            order by is_default, position, scorecard_hash
-        ) = 1
+            earlier.account_id = applied_anyway.account_id
+            and earlier.day = applied_anyway.day
+            and earlier.scorecard_hash = applied_anyway.scorecard_hash
+    where applied_anyway.account_id is null
 )
 
-select * from final
+select * from matched
+union all by name
+select * from bridges

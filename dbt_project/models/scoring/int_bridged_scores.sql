@@ -1,0 +1,30 @@
+-- grain: account, day, scorecard version not in force and measure; kept, to split the changes of later days
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    replaces='scored_days',
+    on_schema_change='fail',
+) }}
+select
+    contributions.account_id,
+    contributions.day,
+    contributions.lens,
+    contributions.scorecard_hash,
+    contributions.measure,
+    contributions.value,
+    contributions.measure_score,
+    contributions.weight_in_force,
+    raw_scores.raw_score
+from {{ ref('int_contributions') }} as contributions
+inner join {{ ref('int_raw_scores') }} as raw_scores
+    on
+        contributions.account_id = raw_scores.account_id
+        and contributions.day = raw_scores.day
+        and contributions.scorecard_hash = raw_scores.scorecard_hash
+left join {{ ref('int_scorecards_in_force') }} as in_force
+    on
+        contributions.account_id = in_force.account_id
+        and contributions.day = in_force.day
+        and contributions.lens = in_force.lens
+        and contributions.scorecard_hash = in_force.scorecard_hash
+where in_force.account_id is null

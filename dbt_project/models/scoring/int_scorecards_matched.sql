@@ -1,0 +1,84 @@
+-- grain: account, day of the run, lens and status; the first scorecard in written order that fits the account
+with account_days as (
+    select * from {{ ref('int_accounts__days') }}
+),
+
+scorecards as (
+    select * from {{ source('raw_config', 'scorecards') }}
+    where is_current
+),
+
+conditions as (
+    select
+        *,
+        max(condition_no) over (partition by scorecard_hash) as condition_count
+    from (
+        select
+            * exclude (condition_no),
+            dense_rank() over (partition by scorecard_hash order by condition_no) as condition_no
+        from {{ source('raw_config', 'scorecard_conditions') }}
+    )
+),
+
+met as (
+    select
+        account_days.account_id,
+        account_days.day,
+        conditions.scorecard_hash
+    from account_days
+    inner join conditions
+        on
+            case conditions.field
+                when 'segment' then account_days.segment = conditions.text_value
+                when 'plan' then account_days.plan = conditions.text_value
+                when 'lifecycle_stage' then account_days.lifecycle_stage = conditions.text_value
+                when 'industry' then account_days.industry = conditions.text_value
+                when 'region' then account_days.region = conditions.text_value
+                when 'account_age_days'
+                    then
+                        account_days.account_age_days >= coalesce(conditions.number_from, 0)
+                        and account_days.account_age_days < coalesce(conditions.number_to, 1000000)
+            end
+    group by account_days.account_id, account_days.day, conditions.scorecard_hash
+    having count(distinct conditions.condition_no) = max(conditions.condition_count)
+),
+
+candidates as (
+    select
+        account_days.account_id,
+        account_days.day,
+        account_days.segment,
+        account_days.arr,
+        scorecards.scorecard_hash,
+        scorecards.scorecard_id,
+        scorecards.version as scorecard_version,
+        scorecards.lens,
+        scorecards.status as scorecard_status,
+        scorecards.coverage_floor,
+        scorecards.roll_up,
+        scorecards.is_default,
+        scorecards.position
+    from account_days
+    inner join scorecards
+        on
+            (scorecards.effective_from is null or account_days.day >= scorecards.effective_from)
+            and (scorecards.effective_to is null or account_days.day < scorecards.effective_to)
+    left join met
+        on
+            account_days.account_id = met.account_id
+            and account_days.day = met.day
+            and scorecards.scorecard_hash = met.scorecard_hash
+    where scorecards.is_default or met.scorecard_hash is not null
+),
+
+final as (
+    select * exclude (is_default, position)
+    from candidates
+    qualify
+        row_number() over (
+            partition by account_id, day, lens, scorecard_status
+            order by is_default, position, scorecard_hash
+        ) = 1
+)
+
+select * from final
