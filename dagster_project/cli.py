@@ -66,11 +66,14 @@ def explain(
         typer.Option("--on", formats=["%Y-%m-%d"], metavar="DAY", help="The day; the newest if left out."),
     ] = None,
     lens: Annotated[str, typer.Option(help="Which lens: the scorecards that stand beside each other.")] = "overall",
+    change: Annotated[int, typer.Option(metavar="DAYS", help="Split the change over so many days: 1, 7 or 30.")] = 30,
 ) -> None:
-    """Show how an account's score came about: every measure, its value, score, weight and points."""
-    from dagster_project.commands.explain import explain_account
+    """Show how an account's score came about: every measure, its value, score, weight and points; and why it moved."""
+    from dagster_project.commands.explain import SPANS, explain_account
 
-    sys.exit(explain_account(_settings(), account, _day(on), lens))
+    if change not in SPANS:
+        raise typer.BadParameter(f"{change} is not legal; legal: {', '.join(map(str, SPANS))}", param_hint="--change")
+    sys.exit(explain_account(_settings(), account, _day(on), lens, change))
 
 
 @app.command()

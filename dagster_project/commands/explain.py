@@ -13,10 +13,23 @@ from dagster_project.report.terminal import clean
 from dagster_project.settings import Settings
 
 WIDTH = 110
+SPANS = (1, 7, 30)  # days over which the mart splits changes
+EFFECTS = {
+    "value": "its value changed",
+    "weight": "its weight changed",
+    "appeared": "is known now",
+    "disappeared": "is not known any more",
+    "exception": "exceptions",
+    "override": "overrides",
+    "version": "scorecard version",
+}
 
 
-def explain_account(settings: Settings, account: str, on: date | None, lens: str) -> int:
-    """Print how the score of one account and day came about. Returns 0, or 1 if there is no such score."""
+def explain_account(settings: Settings, account: str, on: date | None, lens: str, span_days: int) -> int:
+    """Print how the score of one account and day came about, and what moved it over so many days (1, 7 or 30).
+
+    Returns 0, or 1 if there is no such score.
+    """
     path = settings.mart_folder / "mart.duckdb"
     if not path.exists():
         print(f"{path} is not there yet: `health run` makes it.", file=sys.stderr)
@@ -30,8 +43,10 @@ def explain_account(settings: Settings, account: str, on: date | None, lens: str
         if score is None:
             print(_no_score(mart, found[0], on, lens), file=sys.stderr)
             return 1
-        measures = _measures(mart, score)
-    _print(found[1], score, measures)
+        measures, effects = _measures(mart, score), _effects(mart, score, span_days)
+    console = Console(width=WIDTH, markup=False, emoji=False, highlight=False)
+    _print(console, found[1], score, measures)
+    _print_change(console, effects, span_days)
     return 0
 
 
@@ -100,8 +115,26 @@ def _measures(mart: duckdb.DuckDBPyConnection, score: dict[str, object]) -> list
     ).fetchall()
 
 
-def _print(name: str, score: dict[str, object], measures: list[tuple[object, ...]]) -> None:
-    console = Console(width=WIDTH, markup=False, emoji=False, highlight=False)
+def _effects(mart: duckdb.DuckDBPyConnection, score: dict[str, object], span_days: int) -> list[tuple[object, ...]]:
+    return mart.execute(
+        """
+        select changes.effect, coalesce(names.title, changes.measure), names.unit, changes.value_before,
+               changes.value_after, changes.points, changes.score_before, changes.score_after, changes.compared_day
+        from marts.fct_score_changes as changes
+        left join marts.dim_scorecard_measures as names
+            on names.scorecard_hash = changes.scorecard_hash_before and names.measure = changes.measure
+        where changes.account_id = $account_id and changes.day = $day and changes.lens = $lens
+          and changes.scorecard_hash = $scorecard_hash and changes.span_days = $span_days
+        order by abs(changes.points) desc nulls first, changes.effect, changes.measure
+        """,
+        {
+            **{name: score[name] for name in ("account_id", "day", "lens", "scorecard_hash")},
+            "span_days": span_days,
+        },
+    ).fetchall()
+
+
+def _print(console: Console, name: str, score: dict[str, object], measures: list[tuple[object, ...]]) -> None:
     console.print(f"{clean(name)} ({clean(str(score['account_id']))}) on {score['day']}: {_verdict(score)}")
     console.print(
         f"Scorecard: {score['title']}, version {score['scorecard_version']} ({score['scorecard_hash']}). "
@@ -141,6 +174,39 @@ def _print(name: str, score: dict[str, object], measures: list[tuple[object, ...
     known = [f"{float(str(change)):+.1f} in {days} days" for days, change in trends if change is not None]
     console.print("Change: " + (", ".join(known) if known else "not known, there is no earlier score") + ".")
     console.print("weight: in force, after the missing measures' weight went to the others; in brackets: as written.")
+
+
+def _print_change(console: Console, effects: list[tuple[object, ...]], span_days: int) -> None:
+    since = f"{span_days} days" if span_days > 1 else "a day"
+    if not effects:
+        console.print(f"\nAgainst {since} before: nothing moved the score, or it was not scored then.")
+        return
+    before, after, compared_day = effects[0][6:]
+    if before is None or after is None:
+        what = "had too little data to be judged" if before is None else "can be judged no more"
+        console.print(f"\nAgainst {compared_day}: there is no difference to split, the account {what}.")
+        return
+    difference = float(str(after)) - float(str(before))
+    console.print(
+        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, {difference:+.1f}, exactly the "
+        "sum of these points"
+    )
+    table = Table(box=None, pad_edge=False)
+    for title in ("effect", "measure"):
+        table.add_column(title, overflow="fold")
+    for title in ("before", "after", "points"):
+        table.add_column(title, justify="right")
+    for effect, measure, unit, value_before, value_after, points, *_ in effects:
+        table.add_row(
+            EFFECTS[str(effect)], clean(str(measure or "")), _known(value_before, unit), _known(value_after, unit),
+            f"{float(str(points)):+.2f}",
+        )  # fmt: skip
+    table.add_row("sum", "", "", "", f"{sum(float(str(row[5])) for row in effects):+.2f}")
+    console.print(table)
+
+
+def _known(value: object, unit: object) -> str:
+    return "" if value is None else _value(value, unit)
 
 
 def _verdict(score: dict[str, object]) -> str:

@@ -13,6 +13,41 @@ case {{ measure }}
 end
 {% endmacro %}
 
+{# What moved a score, from a row of fct_score_changes: "usage fell to 55 % of its own baseline". A measure's `says_moved` has
+   {moved} (fell or rose) in it; where it has none, the sentence is what it says of the later value. #}
+{% macro effect_in_words(effect, measure, before, after) %}
+case {{ effect }}
+    when 'value' then {{ moved_in_words(measure, before, after) }}
+    when 'appeared' then {{ in_words(measure, after) }} || ', not known before'
+    when 'disappeared' then {{ measure_title(measure) }} || ' is not known any more'
+    when 'weight' then 'the weights shifted as measures came to be known or not'
+    when 'exception' then 'an exception took hold, changed or ended'
+    when 'override' then 'an override took hold, changed or ended'
+    when 'version' then 'another version of the scorecard judges'
+end
+{% endmacro %}
+
+{% macro moved_in_words(measure, before, after) %}
+case {{ measure }}
+    {%- for defined in measures_defined() if defined.says_moved %}
+    {%- set text = quoted_text(defined.says_moved)
+        | replace('{moved}', "' || case when " ~ after ~ " < " ~ before ~ " then 'fell' else 'rose' end || '")
+        | replace('{value}', "' || " ~ value_in_words(after, defined.unit) ~ " || '") %}
+    when '{{ defined.name }}' then {{ text }}
+    {%- endfor %}
+    else {{ in_words(measure, after) }}
+end
+{% endmacro %}
+
+{% macro measure_title(measure) %}
+case {{ measure }}
+    {%- for defined in measures_defined() %}
+    when '{{ defined.name }}' then {{ quoted_text(defined.title) }}
+    {%- endfor %}
+    else {{ measure }}
+end
+{% endmacro %}
+
 {% macro quoted_text(text) %}{{ return("'" ~ text | replace("'", "''") ~ "'") }}{% endmacro %}
 
 {# A value in its unit: 0.55 of `ratio` is "55 %", -0.1 of `change` is "-10 %", 34 `days` is "34 days". #}

@@ -61,6 +61,47 @@ drivers as (
     group by account_id
 ),
 
+-- The effects of a whole kind that has no measure of its own in words count as one.
+effects as (
+    select
+        changes.account_id,
+        case when changes.effect = 'weight' then null else changes.measure end as measure,
+        changes.effect,
+        max(changes.value_before) as value_before,
+        max(changes.value_after) as value_after,
+        cast(sum(cast(changes.points as decimal(18, 12))) as double) as points
+    from {{ ref('fct_score_changes') }} as changes
+    inner join scores
+        on changes.account_id = scores.account_id and changes.day = scores.day and changes.lens = scores.lens
+    where changes.span_days = 30 and changes.points is not null
+    group by
+        changes.account_id,
+        case when changes.effect = 'weight' then null else changes.measure end,
+        changes.effect
+),
+
+ranked_effects as (
+    select
+        *,
+        {{ effect_in_words('effect', 'measure', 'value_before', 'value_after') }} as sentence,
+        row_number() over (partition by account_id order by abs(points) desc, effect, measure) as place
+    from effects
+    where abs(points) >= 0.05
+),
+
+movers as (
+    select
+        account_id,
+        string_agg(
+            sentence || ' (' || case when points > 0 then '+' else '' end
+            || cast(cast(points as decimal(18, 1)) as varchar) || ')',
+            '; ' order by place
+        ) as drivers_of_change
+    from ranked_effects
+    where place <= 3
+    group by account_id
+),
+
 breaches as (
     select
         account_id,
@@ -94,6 +135,7 @@ final as (
         cast({{ days_from('scores.day', 'accounts.renewal_on') }} as integer) as days_to_renewal,
         drivers.drivers_down,
         drivers.drivers_up,
+        movers.drivers_of_change,
         scores.adjustment,
         coalesce(breaches.open_breaches, 0) as open_breaches,
         scores.scorecard_id,
@@ -104,6 +146,8 @@ final as (
         on scores.account_id = accounts.account_id
     left join drivers
         on scores.account_id = drivers.account_id
+    left join movers
+        on scores.account_id = movers.account_id
     left join breaches
         on scores.account_id = breaches.account_id
 )
