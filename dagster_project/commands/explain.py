@@ -188,7 +188,7 @@ def _print_change(console: Console, effects: list[tuple[object, ...]], span_days
         return
     difference = float(str(after)) - float(str(before))
     console.print(
-        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, {difference:+.1f}, exactly the "
+        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, {round(difference, 1) + 0.0:+.1f}, exactly the "
         "sum of these points"
     )
     table = Table(box=None, pad_edge=False)
@@ -201,7 +201,7 @@ def _print_change(console: Console, effects: list[tuple[object, ...]], span_days
             EFFECTS[str(effect)], clean(str(measure or "")), _known(value_before, unit), _known(value_after, unit),
             f"{float(str(points)):+.2f}",
         )  # fmt: skip
-    table.add_row("sum", "", "", "", f"{sum(float(str(row[5])) for row in effects):+.2f}")
+    table.add_row("sum", "", "", "", f"{round(difference, 2) + 0.0:+.2f}")
     console.print(table)
 
 

@@ -9,7 +9,7 @@ with excepted as (
         adjustments.override_floor,
         adjustments.override_value,
         case
-            when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor then null
+            when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor - 1e-9 then null
             else {{ held('raw_scores.raw_score', 'adjustments.exception_cap', 'adjustments.exception_floor') }}
         end as excepted_score
     from {{ ref('int_raw_scores') }} as raw_scores
@@ -41,8 +41,8 @@ banded as (
     left join {{ source('raw_config', 'scorecard_bands') }} as bands
         on
             adjusted.scorecard_hash = bands.scorecard_hash
-            and adjusted.score >= bands.lower_score
-            and (adjusted.score < bands.upper_score or bands.upper_score = 100)
+            and {{ as_shown('adjusted.score') }} >= bands.lower_score
+            and ({{ as_shown('adjusted.score') }} < bands.upper_score or bands.upper_score = 100)
     window peers as (partition by adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.is_bridge, adjusted.score is null)
 ),
 

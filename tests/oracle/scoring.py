@@ -1,0 +1,225 @@
+"""Scoring in plain Python, written from the definitions and not from the SQL: what the SQL is compared with.
+
+A scorecard is the mapping that its YAML file holds. Facts of a day are (value, age in days) by measure; None is not known.
+Kept simple on purpose: no shortcuts, one account at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+Card = dict[str, Any]
+Fact = tuple[float, int]
+
+
+@dataclass
+class Override:
+    """A person's dated override, in force on the day it is asked about."""
+
+    kind: str
+    score: float
+
+
+@dataclass
+class Measured:
+    """A measure's part of a score: its score, weight in force and contribution; score None where missing."""
+
+    value: float | None
+    score: float | None
+    weight: float
+    contribution: float | None
+
+
+@dataclass
+class Scored:
+    """What one scorecard makes of one day of one account."""
+
+    raw: float | None
+    score: float | None
+    band: str
+    coverage: float
+    low: float
+    high: float
+    exception_effect: float | None
+    override_effect: float | None
+    measures: dict[str, Measured] = field(default_factory=dict)
+
+
+def rules(card: Card) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every measure with its group and rule."""
+    return {name: (group, rule) for group, body in card["groups"].items() for name, rule in body["measures"].items()}
+
+
+def score_of(rule: dict[str, Any], value: float) -> float:
+    """0-100 for a value: by a curve (straight lines, clamped), steps (up_to included) or a half-life."""
+    if "half_life" in rule:
+        return 100 * math.exp(-math.log(2) * max(value, 0) / rule["half_life"])
+    if "steps" in rule:
+        for step in rule["steps"]:
+            if "up_to" not in step or value <= step["up_to"]:
+                return float(step["score"])
+    points = sorted(rule["curve"].items())
+    if value <= points[0][0]:
+        return float(points[0][1])
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        if value <= x1:
+            return float(y0 + (y1 - y0) * (value - x0) / (x1 - x0))
+    return float(points[-1][1])
+
+
+def scores_of(card: Card, facts: dict[str, Fact | None]) -> dict[str, float | None]:
+    """The score of each measure; None where it is not known, or older than it may be."""
+    found: dict[str, float | None] = {}
+    for name, (_, rule) in rules(card).items():
+        fact = facts.get(name)
+        is_known = fact is not None and fact[1] <= rule.get("max_age_days", math.inf)
+        found[name] = round(score_of(rule, fact[0]), 12) if is_known and fact else None
+    return found
+
+
+def rolled_up(how: str, parts: dict[str, tuple[float, float | None]]) -> tuple[float | None, dict[str, float]]:
+    """One score out of (weight, score) by name, and the weight in force of each: 0 for the missing, together 1."""
+    known = {name: (weight, score) for name, (weight, score) in parts.items() if score is not None}
+    shares = dict.fromkeys(parts, 0.0)
+    if not known:
+        return None, shares
+    if how == "mean":
+        total = math.fsum(weight for weight, _ in known.values())
+        shares |= {name: weight / total for name, (weight, _) in known.items()}
+        return math.fsum(weight * score for weight, score in known.values()) / total, shares
+    choose = min if how == "lowest" else max
+    best = choose(score for _, score in known.values())
+    shares[next(name for name, (_, score) in known.items() if score == best)] = 1.0
+    return best, shares
+
+
+def evaluated(card: Card, scores: dict[str, float | None]) -> tuple[float | None, dict[str, float]]:
+    """The raw score, and every measure's weight in force."""
+    groups, inside = {}, {}
+    for group, body in card["groups"].items():
+        parts = {name: (float(rule["weight"]), scores[name]) for name, rule in body["measures"].items()}
+        score, inside[group] = rolled_up(body.get("roll_up", "mean"), parts)
+        groups[group] = (float(body["weight"]), None if score is None else round(score, 12))
+    raw, shares = rolled_up(card.get("roll_up", "mean"), groups)
+    return raw, {name: shares[group] * inside[group][name] for name, (group, _) in rules(card).items()}
+
+
+def coverage_of(card: Card, scores: dict[str, float | None]) -> float:
+    """Share of the weight whose measures are known, within groups, then over them."""
+    total = math.fsum(float(body["weight"]) for body in card["groups"].values())
+    covered = 0.0
+    for body in card["groups"].values():
+        weights = {name: float(rule["weight"]) for name, rule in body["measures"].items()}
+        known = math.fsum(weight for name, weight in weights.items() if scores[name] is not None)
+        covered += float(body["weight"]) * known / math.fsum(weights.values())
+    return covered / total
+
+
+def held(score: float, caps: list[float], floors: list[float]) -> float:
+    """Held up by the highest floor, then down by the lowest cap."""
+    return min([max([score, *floors]), *caps])
+
+
+def is_met(when: dict[str, Any], value: float) -> bool:
+    """The condition of an exception."""
+    return (
+        ("above" not in when or value > when["above"])
+        and ("at_least" not in when or value >= when["at_least"])
+        and ("below" not in when or value < when["below"])
+        and ("at_most" not in when or value <= when["at_most"])
+    )
+
+
+def excepted(card: Card, raw: float, facts: dict[str, Fact | None], scores: dict[str, float | None]) -> float:
+    """The raw score under the exceptions whose condition a known measure meets."""
+    met = [
+        one
+        for one in card.get("exceptions", [])
+        if scores[one["when"]["measure"]] is not None and is_met(one["when"], facts[one["when"]["measure"]][0])  # type: ignore[index]
+    ]
+    return held(raw, [one["cap"] for one in met if "cap" in one], [one["floor"] for one in met if "floor" in one])
+
+
+def overridden(score: float, overrides: list[Override]) -> float:
+    """The score under people's overrides: a set value goes before caps and floors, the lowest of several counts."""
+    values = [one.score for one in overrides if one.kind == "value"]
+    if values:
+        return min(values)
+    by_kind = {kind: [one.score for one in overrides if one.kind == kind] for kind in ("cap", "floor")}
+    return held(score, by_kind["cap"], by_kind["floor"])
+
+
+def band_of(card: Card, score: float | None) -> str:
+    """The band with the highest start at or below the score."""
+    if score is None:
+        return "insufficient_data"
+    return max((start, band) for band, start in card["bands"].items() if round(score, 9) >= start)[1]
+
+
+def scored(card: Card, facts: dict[str, Fact | None], overrides: list[Override]) -> Scored:
+    """A day of an account under a scorecard."""
+    scores = scores_of(card, facts)
+    raw, weights = evaluated(card, scores)
+    coverage = coverage_of(card, scores)
+    low, _ = evaluated(card, {name: 0.0 if score is None else score for name, score in scores.items()})
+    high, _ = evaluated(card, {name: 100.0 if score is None else score for name, score in scores.items()})
+    after_exceptions = score = None
+    if raw is not None and coverage >= card["coverage_floor"] - 1e-9:
+        after_exceptions = excepted(card, raw, facts, scores)
+        score = overridden(after_exceptions, overrides)
+    return Scored(
+        raw=raw,
+        score=score,
+        band=band_of(card, score),
+        coverage=coverage,
+        low=low or 0.0,
+        high=100.0 if high is None else high,
+        exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
+        override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
+        measures={
+            name: Measured(
+                value=(facts.get(name) or (None,))[0],
+                score=scores[name],
+                weight=weights[name],
+                contribution=None if scores[name] is None else weights[name] * scores[name],  # type: ignore[operator]
+            )
+            for name in scores
+        },
+    )
+
+
+def change(before: Scored, after: Scored, bridge: Scored) -> dict[tuple[str, str | None], float | None]:
+    """What a score gained or lost, by (effect, measure). `bridge` is the later day under the earlier day's scorecard.
+
+    Effects of nothing are left out; a change from or to no score has one effect, without points.
+    """
+    if before.score is None or after.score is None:
+        if (before.score is None) == (after.score is None):
+            return {}
+        return {("became_scored" if before.score is None else "became_unscored", None): None}
+    assert before.raw is not None
+    assert after.raw is not None
+    points: dict[tuple[str, str | None], float | None] = {}
+    reached = before.raw
+    if bridge.raw is not None:
+        reached = bridge.raw
+        middle = (before.raw + bridge.raw) / 2
+        for name, one in before.measures.items():
+            other = bridge.measures[name]
+            if one.score is not None and other.score is not None:
+                points["value", name] = (one.weight + other.weight) / 2 * (other.score - one.score)
+                points["weight", name] = ((one.score + other.score) / 2 - middle) * (other.weight - one.weight)
+            elif other.score is not None:
+                points["appeared", name] = other.weight * (other.score - middle)
+            elif one.score is not None:
+                points["disappeared", name] = -one.weight * (one.score - middle)
+    points["version", None] = after.raw - reached
+    points["exception", None] = _plain(after.exception_effect) - _plain(before.exception_effect)
+    points["override", None] = _plain(after.override_effect) - _plain(before.override_effect)
+    return {key: value for key, value in points.items() if abs(_plain(value)) > 1e-10}
+
+
+def _plain(value: float | None) -> float:
+    return 0.0 if value is None else value
