@@ -138,6 +138,7 @@ class Daily:
     days: Path
     replayed: Path
     replay: Finished
+    home: Home
 
 
 @story("through_before", "base")
@@ -157,7 +158,7 @@ def daily(folder: Path, sample: Sample, end: End) -> Daily:
     home.run().succeeded()  # the last day is what is due
     days = home.keep_mart("days")
     replay = home.run("--from", "2025-08-05", "--to", "2025-08-07").succeeded()
-    return Daily(broken, files_before, files_broken, days, home.keep_mart("replayed"), replay)
+    return Daily(broken, files_before, files_broken, days, home.keep_mart("replayed"), replay, home)
 
 
 @dataclass(frozen=True)

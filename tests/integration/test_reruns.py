@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
-from tests.integration.homes import LAST, ask, differences
+import pytest
+
+from tests.integration.homes import FIRST, LAST, ask, differences
 from tests.integration.stories import CHANGED, WAKING, WOKEN_LATE, Base, Daily, Late, Restated
 
 DAYS = ("fct_health_scores", "fct_measure_scores")
@@ -18,6 +20,20 @@ def test_day_by_day_gives_the_marts_of_one_backfill(daily: Daily, base: Base) ->
 def test_days_in_the_middle_scored_once_more_change_nothing(daily: Daily, base: Base) -> None:
     assert differences(daily.replayed, base.mart) == []
     assert "Scoring 2025-08-05 to 2025-08-07" in daily.replay.out
+
+
+@pytest.mark.parametrize("table", ["intermediate.int_accounts__days", "measures.int_measures"])
+def test_accounts_and_measures_of_all_days_are_kept_beside_those_of_the_run(
+    daily: Daily, base: Base, table: str
+) -> None:
+    """Day by day and some days again leaves what one run over all days leaves; the run itself sees its own days."""
+    assert ask(daily.home.warehouse, f"select min(day), max(day) from {table}") == [
+        (date(2025, 8, 5), date(2025, 8, 7))
+    ]
+    rows = f"select * from {table}_kept order by all"
+    at_once = ask(base.home.warehouse, rows)
+    assert {row[1] for row in at_once} == {FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)}
+    assert ask(daily.home.warehouse, rows) == at_once
 
 
 def test_a_file_without_a_mapped_column_fails_in_plain_words(daily: Daily) -> None:
