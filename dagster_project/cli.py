@@ -77,6 +77,34 @@ def explain(
 
 
 @app.command()
+def whatif(
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP=WEIGHT,...", help="Other weights of groups, such as usage=60,support=20."),
+    ] = None,
+    scorecard: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A scorecard that does not stand in config.")
+    ] = None,
+    lens: Annotated[
+        str | None, typer.Option(help="The lens whose weights change; overall, or the one that FILE names.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only, no progress.")] = False,
+) -> None:
+    """Show what other weights, or another scorecard, would make of every day scored so far. Writes nothing.
+
+    All kept measures are scored again by the proposal, with the SQL of a run but in a scratch file, and compared with
+    the scores in force: who would change band on the newest day, with how much ARR; what each month would have been.
+
+    Groups that --weights leaves out keep their weight: what counts is the share of all, so usage=60 beside 20, 15 and
+    25 is half. FILE takes the place of the scorecard of its name; if none has it and it says `applies_to: default`,
+    the place of its lens' default.
+    """
+    from dagster_project.commands.whatif import imagine
+
+    sys.exit(imagine(_settings(), weights, scorecard, lens, quiet=quiet))
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""
     from dagster_project.commands.ui import serve

@@ -51,11 +51,27 @@ def load_scorecards(folder: Path, measures: Collection[str] | None = None) -> tu
     loaded, problems = [], []
     for path in paths:
         try:
-            document = read_document(path)
-            loaded.append(LoadedScorecard(validate(document, Scorecard, [scorecard_check(names)]), document))
+            loaded.append(read_scorecard(path, names))
         except ConfigError as error:
             problems += error.problems
-    problems = problems or [*_repeated_versions(loaded), *_wrong_lenses(loaded), *_unclear_dates(loaded)]
+    if problems:
+        raise ConfigError(problems)
+    return arranged(loaded)
+
+
+def read_scorecard(path: Path, measures: Collection[str] | None = None) -> LoadedScorecard:
+    """One file by itself. Raises ConfigError with every problem in it."""
+    names = known_measures() if measures is None else measures
+    document = read_document(path)
+    return LoadedScorecard(validate(document, Scorecard, [scorecard_check(names)]), document)
+
+
+def arranged(loaded: list[LoadedScorecard]) -> tuple[LoadedScorecard, ...]:
+    """The scorecards in the order in which they are tried.
+
+    Raises ConfigError with the problems that lie between them.
+    """
+    problems = [*_repeated_versions(loaded), *_wrong_lenses(loaded), *_unclear_dates(loaded)]
     if problems:
         raise ConfigError(problems)
     return tuple(

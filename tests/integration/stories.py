@@ -5,6 +5,7 @@ Each story works on folders of its own and returns plain facts: exit codes, what
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -18,10 +19,13 @@ from typing import Any
 import duckdb
 
 from dagster_project.components.dbt_models import dbt_environment
+from dagster_project.components.scratch import rescored, scored_days
+from dagster_project.scorecards.load import load_scorecards
+from dagster_project.scorecards.proposals import parse_weights, with_weights
 from dagster_project.settings import PROJECT_ROOT, load_settings
 from sample.generate import generate
 from sample.parameters import Parameters
-from tests.integration.homes import LAST, Finished, Home
+from tests.integration.homes import LAST, Finished, Home, ask
 
 AT_ONCE = 2
 BEFORE = date(2025, 12, 28)  # the day up to which `through_before` is scored; three more follow
@@ -266,6 +270,58 @@ def restated(folder: Path, sample: Sample, end: End) -> Restated:
     home = end("base").home.copy(folder / "restated", scorecards=str(scorecards))
     run = home.run().succeeded()
     return Restated(home.keep_mart("restated"), run)
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """`health whatif`: with the weights of `restated`, with a copy of the scorecard in use, with a mistake, after a kill.
+
+    `hashes` are of the warehouse before the first and after the last; `newest` is (account, score) on LAST as it would
+    be by those weights.
+    """
+
+    reweighed: Finished
+    same: Finished
+    mistaken: Finished
+    newest: list[tuple[Any, ...]]
+    hashes: tuple[str, str]
+    files: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]
+    left_over: list[str]
+    killed: Path
+
+
+@story("base")
+def imagined(folder: Path, sample: Sample, end: End) -> Imagined:
+    home = end("base").home.copy(folder)
+    settings = load_settings(folder / "pipeline.yml", {})
+    copy = folder / "standard.yml"
+    shutil.copy("config/scorecards/standard.yml", copy)
+    before, files = _hash(home.warehouse), home.files()
+    reweighed = home.start("whatif", "--weights", "usage=80").finished()
+    same = home.start("whatif", "--scorecard", str(copy)).finished()
+    copy.write_text(copy.read_text().replace("coverage_floor: 0.7 ", "coverage_floor: 7 "))
+    mistaken = home.start("whatif", "--scorecard", str(copy)).finished()
+    killed = _terminate(home, settings.home / "tmp")
+    proposal = with_weights(load_scorecards(settings.scorecards), "overall", parse_weights("usage=80"), LAST)
+    with rescored(settings, proposal, scored_days(settings), say=lambda _: None) as scratch:
+        newest = ask(scratch, f"select account_id, score from main.after where day = date '{LAST}' order by 1")
+    left_over = [path.name for path in (settings.home / "tmp").iterdir()]
+    hashes = (before, _hash(home.warehouse))
+    return Imagined(reweighed, same, mistaken, newest, hashes, (files, home.files()), left_over, killed)
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _terminate(home: Home, folder: Path) -> Path:
+    """SIGTERM while dbt works on the scratch file, whose folder is returned."""
+    under_way = home.start("whatif", "--weights", "usage=80")
+    under_way.wait_until(lambda _: any(folder.glob("whatif-*/target")))
+    (scratch,) = folder.glob("whatif-*")
+    under_way.process.terminate()
+    under_way.finished()
+    return scratch
 
 
 @dataclass(frozen=True)
