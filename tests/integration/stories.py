@@ -274,7 +274,7 @@ def restated(folder: Path, sample: Sample, end: End) -> Restated:
 
 @dataclass(frozen=True)
 class Imagined:
-    """`health whatif`: with the weights of `restated`, with a copy of the scorecard in use, with a mistake, after a kill.
+    """`health whatif`: with the weights of `restated`, with the scorecard in use, with a mistake, ended in the middle.
 
     `hashes` are of the warehouse before the first and after the last; `newest` is (account, score) on LAST as it would
     be by those weights.
