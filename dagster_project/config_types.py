@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -79,8 +79,11 @@ def _place(value: object) -> Path:
     return value if isinstance(value, Path) else Path(_text(value))
 
 
+_NAME = "[a-z][a-z0-9_]{0,62}"
+
+
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
+    if not isinstance(value, str) or not re.fullmatch(_NAME, value):
         raise refuse(
             f"should be a name of small letters, digits and '_' that begins with a letter, such as health_score; "
             f"is {show(value)}"
@@ -88,11 +91,14 @@ def _name(value: object) -> str:
     return value
 
 
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
 def _day(value: object) -> date:
     """A date written as YYYY-MM-DD and nothing else: 01/02/2026 is January to some and February to others."""
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+    if not isinstance(value, str) or not re.fullmatch(_DAY, value):
         raise refuse(f"should be a date written as YYYY-MM-DD, such as 2026-06-30; is {show(value)}")
     try:
         return date.fromisoformat(value)
@@ -116,6 +122,6 @@ KeyNumber = Annotated[float, BeforeValidator(_key_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]
 Place = Annotated[Path, BeforeValidator(_place)]
-Name = Annotated[str, BeforeValidator(_name)]
-Day = Annotated[date, BeforeValidator(_day)]
+Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=Annotated[str, Field(pattern=f"^{_NAME}$")])]
+Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern=f"^{_DAY}$")])]
 Timezone = Annotated[str, BeforeValidator(_timezone)]

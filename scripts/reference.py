@@ -1,4 +1,6 @@
-"""Writes docs/reference/{entities,measures,marts,command-line}.md from the code, so that they cannot say anything else.
+"""Writes docs/reference/{entities,measures,marts,command-line}.md and scorecard.schema.json from the code.
+
+So they cannot say anything else.
 
 .venv/bin/python scripts/reference.py            # write what has changed
 .venv/bin/python scripts/reference.py --check    # write nothing; exit 1 if a page is stale, and name it
@@ -6,6 +8,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +21,7 @@ import typer.main
 from dagster_project.cli import app
 from dagster_project.config_file import mapping, read_document, sequence
 from dagster_project.entities import ENTITIES, SQL_TYPES, Column, Entity
+from dagster_project.scorecards.json_schema import scorecard_json_schema
 from dagster_project.scorecards.measures import MEASURES_FOLDER, Measure, known_measures
 from dagster_project.settings import PROJECT_ROOT
 
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def stale_pages(folder: Path = FOLDER) -> list[str]:
     """The names of the pages in `folder` that are missing or differ from what the code says now."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.*")}
     return [name for name, text in pages().items() if found.get(name) != text]
 
 
@@ -61,10 +66,11 @@ def pages() -> dict[str, str]:
         "marts.md": ("dbt_project/models/marts/_marts.yml", _marts),
         "command-line.md": ("dagster_project/cli.py", _command_line),
     }
-    return {
+    made = {
         name: f"<!-- Made from {source} by `make reference`; changes here are lost. -->\n\n" + "\n".join(make()) + "\n"
         for name, (source, make) in makers.items()
     }
+    return {**made, "scorecard.schema.json": json.dumps(_scorecard_schema(), indent=2, ensure_ascii=False) + "\n"}
 
 
 def _text(written: str) -> Iterator[str]:
@@ -249,6 +255,33 @@ def _mart(name: str, model: dict[str, Any]) -> Iterator[str]:
         always = "" if "not_null" in tests else "yes"
         rows.append((f"`{column['name']}`", str(column["data_type"]), always, str(column.get("description", ""))))
     yield from _table(("column", "type", "may be NULL", "meaning"), rows)
+
+
+# --- The scorecard's schema ------------------------------------------------------------------------------------------
+
+
+def _scorecard_schema() -> dict[str, Any]:
+    return {
+        "$comment": "Made from dagster_project/scorecards/schema.py by `make reference`; changes here are lost.",
+        **scorecard_json_schema(known_measures(), _meanings()),
+    }
+
+
+def _meanings() -> dict[str, str]:
+    """What scorecards.md says a key means, by the key's path; a test holds its tables to the code."""
+    found: dict[str, str] = {}
+    inside, title = "", ""
+    for line in (FOLDER / "scorecards.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("#"):
+            inside, title = re.sub(r"<\w+>", "*", "".join(re.findall(r"`([^`]+)`", line)[:1])), ""
+        elif not line.startswith("|"):
+            title = ""
+        elif title == "key" and not set(line) <= set("|-"):
+            found[f"{inside}.{cells[0].strip('`')}".lstrip(".")] = cells[-1]
+        else:
+            title = title or cells[0]
+    return found
 
 
 # --- Command line ----------------------------------------------------------------------------------------------------

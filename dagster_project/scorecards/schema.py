@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dagster_project.config_types import Day, KeyNumber, Name, Number, Strict, Text, Whole, finite, refuse, show
 from dagster_project.scorecards.segments import Segment, above, curve_segments, half_life_segment, step_segments
@@ -60,11 +60,16 @@ def _band(value: object) -> object:
     return value if isinstance(value, dict) else {"from": value}
 
 
-Weight = Annotated[Decimal, BeforeValidator(_weight)]
-Score = Annotated[Number, AfterValidator(_score)]
+# json_schema_input_type and WithJsonSchema: what an editor is told (json_schema.py); the validators alone decide.
+Weight = Annotated[Decimal, BeforeValidator(_weight, json_schema_input_type=Annotated[float, Field(gt=0, lt=1e9)])]
+Score = Annotated[Number, AfterValidator(_score), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Point = Annotated[Number, AfterValidator(_point)]
 KeyPoint = Annotated[KeyNumber, AfterValidator(_point)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_one_or_more, json_schema_input_type=Text | Annotated[list[Text], Field(min_length=1)]),
+    Field(min_length=1),
+]
 CoverageFloor = Annotated[Number, Field(ge=0, le=1)]
 
 
@@ -182,9 +187,11 @@ class Scorecard(Strict):
     status: Literal["active", "candidate"] = "active"
     effective_from: Day | None = None
     order: Whole = 100
-    applies_to: Annotated[Conditions, BeforeValidator(_conditions)]
+    applies_to: Annotated[
+        Conditions, BeforeValidator(_conditions, json_schema_input_type=Literal["default"] | Conditions)
+    ]
     coverage_floor: CoverageFloor
-    bands: dict[Band, Annotated[BandRange, BeforeValidator(_band)]]
+    bands: dict[Band, Annotated[BandRange, BeforeValidator(_band, json_schema_input_type=Score | BandRange)]]
     roll_up: RollUp = "mean"
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     exceptions: tuple[ScoreException, ...] = ()
