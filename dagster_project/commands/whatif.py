@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dagster_project.commands.run import Progress
 from dagster_project.scorecards.load import LoadedScorecard, load_scorecards
-from dagster_project.scorecards.proposals import Proposal, parse_weights, with_file, with_weights
+from dagster_project.scorecards.proposals import Proposal, in_force, parse_weights, with_file, with_weights
 from dagster_project.settings import ConfigError, Settings
 
 DEFAULT_LENS = "overall"
@@ -40,7 +40,7 @@ def imagine(settings: Settings, weights: str | None, scorecard: Path | None, len
         else:
             proposal = with_weights(loaded, lens or DEFAULT_LENS, wanted or {}, days[1])
         progress.say(
-            f"{settings.company}: {'; '.join(proposal.changes) or 'nothing differs from the scorecards in use'}"
+            f"{settings.company}: {'; '.join(proposal.changes) or 'nothing differs from the scorecards in config'}"
         )
         return _compare(settings, loaded, proposal, days, progress)
     except ConfigError as error:
@@ -70,7 +70,7 @@ def _compare(
         comparison = compare(file)
     progress.say("Done\n")
     print(render_comparison(comparison, proposal.lens, proposal.changes), end="")
-    if not comparison.hashes <= {one.hash for one in loaded}:
+    if not comparison.hashes <= {one.hash for one in loaded if in_force(one, comparison.day)}:
         print("The scorecards in config have changed since the last run; 'as it is' is by those of that run.")
     if days[0] > settings.days.first:
         print(

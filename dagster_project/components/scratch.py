@@ -204,12 +204,10 @@ def _build(scratch: Path, settings: Settings, models: Models) -> None:
 
 def _name_the_outcome(scratch: Path) -> None:
     with duckdb.connect(str(scratch)) as connection:
-        columns = {row[0] for row in connection.execute("describe scoring.int_health_scores").fetchall()}
         # A bridge explains a change of version; it is no score of the day.
-        scores = "where not is_bridge" if "is_bridge" in columns else ""
         connection.execute(
             "create view main.after as select account_id, day, score, band, scorecard_hash "
-            f"from scoring.int_health_scores {scores}"
+            "from scoring.int_health_scores where not is_bridge"
         )
         connection.execute("create view main.accounts as select * from intermediate.int_accounts__days")
 

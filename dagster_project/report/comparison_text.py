@@ -22,7 +22,7 @@ _BAR = 30  # columns of the longest bar
 def render_comparison(comparison: Comparison, lens: str, changes: Sequence[str]) -> str:
     """The comparison as plain text of at most 100 columns, without colour codes; `changes` says what was proposed."""
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, markup=False, emoji=False, highlight=False)
-    proposed = "; ".join(clean(change) for change in changes) or "the scorecards as they are"
+    proposed = "; ".join(clean(change) for change in changes) or "the scorecards in config, unchanged"
     console.print(Text(f"What if: {proposed} (lens {clean(lens)})"))
     console.print(Text(_verdict(comparison)), end="\n\n")
     if not comparison.is_unchanged:

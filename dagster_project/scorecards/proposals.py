@@ -71,7 +71,7 @@ def with_weights(loaded: Sequence[LoadedScorecard], lens: str, weights: Mapping[
     A group that only some of them have is changed in those. Raises ConfigError for a lens or group that is not there.
     """
     active = _active(loaded, lens)
-    groups = list(dict.fromkeys(name for one in active if _in_force(one, on) for name in one.spec.groups))
+    groups = list(dict.fromkeys(name for one in active if in_force(one, on) for name in one.spec.groups))
     unknown = [name for name in weights if name not in groups]
     if unknown:
         raise ConfigError(
@@ -80,7 +80,7 @@ def with_weights(loaded: Sequence[LoadedScorecard], lens: str, weights: Mapping[
     changes: list[str] = []
     proposed = []
     for one in active:
-        changed = {name: weight for name, weight in weights.items() if name in one.spec.groups and _in_force(one, on)}
+        changed = {name: weight for name, weight in weights.items() if name in one.spec.groups and in_force(one, on)}
         for name, weight in changed.items():
             before = one.spec.groups[name].weight
             if before != weight:
@@ -143,5 +143,6 @@ def _lenses(loaded: Sequence[LoadedScorecard]) -> list[str]:
     return sorted({one.spec.lens for one in loaded})
 
 
-def _in_force(one: LoadedScorecard, on: date) -> bool:
+def in_force(one: LoadedScorecard, on: date) -> bool:
+    """Whether no newer version has taken over on a day, and this one has begun."""
     return one.spec.begins <= on and (one.effective_to is None or on < one.effective_to)
