@@ -6,15 +6,22 @@ between the two loses nothing. Planning is a pure function of the warehouse and 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import duckdb
 
-from dagster_project.settings import Settings
+from dagster_project.settings import PROJECT_ROOT, Settings
 from dagster_project.warehouse import table_exists
 
 WINDOW_DAYS = 84  # the longest look back of a measure into the rolling windows: 12 weeks
+
+# The models whose SQL is that of the stored windows.
+WINDOW_MODELS = tuple(
+    PROJECT_ROOT / "dbt_project" / "models" / "intermediate" / "usage" / f"int_usage__{name}.sql"
+    for name in ("windows", "user_changes")
+)
 
 # Where an account is reached through these, a change of theirs can give an owner to usage that had none.
 REACHED_THROUGH = ("users", "subscriptions")
@@ -73,6 +80,8 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
     if _facts_are_outdated(connection, settings):
         _reopen_all_facts(connection)
         facts_floor = date.min
+    if _windows_are_outdated(connection):
+        connection.execute("drop table intermediate.int_usage__windows")
     within: dict[str, object] = {"first": first, "last": last, "floor": floor, "built": built_through}
     _write_fact_days(connection, within | {"floor": facts_floor})
     from_day = _first_reopened(connection, within) or first
@@ -168,6 +177,10 @@ def mark_scored(
         connection.execute(
             "create or replace table raw_meta.facts_built as select $facts_hash as facts_hash",
             {"facts_hash": settings.content_hash},
+        )
+        connection.execute(
+            "create or replace table raw_meta.windows_built as select $windows_hash as windows_hash",
+            {"windows_hash": _windows_hash()},
         )
         connection.execute("create or replace table raw_meta.last_scored as select epoch(now()) as seconds")
         set_marts_tested(connection, tested=True)
@@ -285,6 +298,23 @@ def _facts_are_outdated(connection: duckdb.DuckDBPyConnection, settings: Setting
     if not table_exists(connection, "raw_meta", "facts_built"):
         return True
     return bool(_one(connection, "select facts_hash from raw_meta.facts_built") != settings.content_hash)
+
+
+def _windows_are_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Another version of this project made the stored windows: they may lack columns, or count in another way.
+
+    They follow from the facts, so a run makes those it needs again.
+    """
+    if not table_exists(connection, "intermediate", "int_usage__windows"):
+        return False
+    if not table_exists(connection, "raw_meta", "windows_built"):
+        return True
+    return bool(_one(connection, "select windows_hash from raw_meta.windows_built") != _windows_hash())
+
+
+def _windows_hash() -> str:
+    """12 hex digits over the SQL that makes the windows."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in WINDOW_MODELS)).hexdigest()[:12]
 
 
 def _reopen_all_facts(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,3 +16,12 @@ select cast(unnest(generate_series({{ first }}, {{ last }}, interval 1 day)) as 
 {% macro spark__days_table(first, last) %}
 select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
 {% endmacro %}
+
+{# Whole seconds from `earlier` to `later`; a time plus n seconds. #}
+{% macro seconds_from(earlier, later) %}{{ return(adapter.dispatch('seconds_from')(earlier, later)) }}{% endmacro %}
+{% macro default__seconds_from(earlier, later) %}date_diff('second', {{ earlier }}, {{ later }}){% endmacro %}
+{% macro spark__seconds_from(earlier, later) %}timestampdiff(second, {{ earlier }}, {{ later }}){% endmacro %}
+
+{% macro add_seconds(moment, n) %}{{ return(adapter.dispatch('add_seconds')(moment, n)) }}{% endmacro %}
+{% macro default__add_seconds(moment, n) %}({{ moment }} + to_seconds({{ n }})){% endmacro %}
+{% macro spark__add_seconds(moment, n) %}timestampadd(second, {{ n }}, {{ moment }}){% endmacro %}

@@ -1,55 +1,10 @@
 -- grain: account and day of the run
-{%- set baseline_weeks = range(4, 12) %}
-{%- set weeks = [] %}
-{%- for week in baseline_weeks %}{% do weeks.append('week_' ~ week) %}{% endfor %}
 with account_days as (
     select * from {{ ref('int_accounts__days') }}
 ),
 
-windows as (
-    select
-        account_id,
-        day,
-        active_users_28d,
-        events_28d,
-        key_features_28d,
-        last_event_day,
-        {{ days_from('first_event_day', 'day') }} as days_since_first_event,
-        {% for week in baseline_weeks %}
-        coalesce(lag(weekly_users_settled, {{ 7 * (week - 1) }}) over account_days, 0) as users_of_week_{{ week }},
-        {% endfor %}
-        weekly_users
-        + weekly_users_settled
-        + coalesce(lag(weekly_users_settled, 7) over account_days, 0) as users_of_3_weeks,
-        coalesce(lag(events_28d, 28) over account_days, 0)
-        + coalesce(lag(events_28d, 56) over account_days, 0) as events_of_baseline
-    from {{ ref('int_usage__windows') }}
-    where day between {{ add_days(from_day(), -84) }} and {{ to_day() }}
-    window account_days as (partition by account_id order by day)
-),
-
--- Weeks before the account's first use are no part of its baseline; silent weeks after it are, as zero.
-weeks_in_use as (
-    select
-        account_id,
-        day,
-        active_users_28d,
-        events_28d,
-        key_features_28d,
-        last_event_day,
-        {% for week in baseline_weeks %}
-        case when days_since_first_event >= {{ 7 * week + 6 }} then users_of_week_{{ week }} end as week_{{ week }},
-        {% endfor %}
-        users_of_3_weeks,
-        events_of_baseline
-    from windows
-),
-
-baselines as (
-    select
-        *,
-        case when {{ count_of(weeks) }} >= 4 then {{ median_of(weeks) }} end as baseline_users
-    from weeks_in_use
+users_known as (
+    {{ as_of_day(ref('int_accounts__users_known'), ['users_change']) }}
 ),
 
 plan_features as (
@@ -65,22 +20,31 @@ joined as (
     select
         account_days.account_id,
         account_days.day,
-        account_days.seats,
-        baselines.active_users_28d,
-        baselines.events_28d,
-        baselines.key_features_28d,
-        baselines.last_event_day,
+        case when account_days.has_unlimited_seats then users_known.users_change else account_days.seats end as seats,
+        windows.active_users_28d,
+        windows.user_days_28d,
+        windows.events_28d,
+        cast(windows.duration_seconds_28d as double) as seconds_28d,
+        windows.key_features_28d,
+        windows.last_event_day,
         baselines.users_of_3_weeks,
         baselines.events_of_baseline,
         baselines.baseline_users,
         feed.feed_day,
+        time_feed.feed_day as time_feed_day,
         coalesce(own_plan.features, any_plan.features) as plan_features,
         coalesce(own_plan.feature_count, any_plan.feature_count) as plan_feature_count
     from account_days
-    left join baselines
+    left join users_known
+        on account_days.account_id = users_known.account_id and account_days.day = users_known.day
+    left join {{ ref('int_usage__windows') }} as windows
+        on account_days.account_id = windows.account_id and account_days.day = windows.day
+    left join {{ ref('int_usage__baselines') }} as baselines
         on account_days.account_id = baselines.account_id and account_days.day = baselines.day
     left join {{ ref('int_usage__feed') }} as feed
         on account_days.day = feed.day
+    left join {{ ref('int_usage__time_feed') }} as time_feed
+        on account_days.day = time_feed.day
     left join plan_features as own_plan
         on account_days.plan = own_plan.plan
     left join plan_features as any_plan
@@ -105,7 +69,25 @@ final as (
             bits_set('key_features_28d & plan_features') ~ ' / nullif(plan_feature_count, 0)', 'events_28d', 'feed_day'
         ) }} as feature_breadth,
         {{ measure(days_from('last_event_day', 'day'), 'case when last_event_day is not null then 1 end', 'feed_day') }}
-            as days_since_last_activity
+            as days_since_last_activity,
+        -- Who went silent uses it never, which is known: 0, though nobody is left to divide by.
+        {{ measure(
+            'case when active_users_28d = 0 then 0 else user_days_28d / (28.0e0 * active_users_28d) end',
+            'user_days_28d',
+            'feed_day'
+        ) }} as stickiness,
+        {{ measure(
+            'case when active_users_28d = 0 then 0 else cast(events_28d as double) / active_users_28d end',
+            'events_28d',
+            'feed_day'
+        ) }} as events_per_active_user_28d,
+        {{ measure(
+            'case when ' ~ days_from('time_feed_day', 'day') ~ ' < 28 then case
+                when active_users_28d = 0 then 0 when seconds_28d > 0 then seconds_28d / (60.0e0 * active_users_28d)
+            end end',
+            'events_28d',
+            'time_feed_day'
+        ) }} as minutes_per_active_user_28d
     from joined
 )
 

@@ -12,6 +12,7 @@ select
     versions.owner,
     versions.parent_account_id,
     versions.seats,
+    versions.has_unlimited_seats,
     versions.priority,
     versions.created_on,
     versions.renewal_on,

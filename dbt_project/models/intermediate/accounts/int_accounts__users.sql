@@ -2,5 +2,6 @@
 select
     user_id,
     account_id,
+    known_day,
     source
 from {{ ref('stg_files__users') }}

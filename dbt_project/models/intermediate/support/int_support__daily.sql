@@ -1,43 +1,54 @@
 -- grain: account and day of the run on which a count changed (the run's first day holds what stood before)
 {{ config(materialized='table') }}
-with tickets as (
+with steps as (
+    select * from {{ ref('int_support__steps') }}
+),
+
+-- Weights in half points, so that their sums are exact: urgent 4, high 2, normal 1, low 0.5.
+open_spans as (
     select
         account_id,
-        severity,
-        greatest(cast(created_at as date), known_day) as opens,
-        cast(created_at as date) as created_day,
-        case
-            when solved_at is null or reopened_at > solved_at then date '9999-12-31'
-            else cast(solved_at as date)
-        end as solved_day
-    from {{ ref('int_support__tickets') }}
-    where is_account_known
+        opens,
+        closes,
+        case when severity = 'urgent' then 1 else 0 end as urgent,
+        case severity when 'urgent' then 8 when 'high' then 4 when 'low' then 1 else 2 end as half_points
+    from (
+        select account_id, severity, opened_day as opens, coalesce(solved_day, date '9999-12-31') as closes
+        from steps
+        union all
+        select account_id, severity, greatest(opened_day, reopened_day), date '9999-12-31'
+        from steps
+        where is_open_again
+    )
 ),
 
 spans as (
-    select account_id, opens, {{ add_days('created_day', 90) }} as closes, 1 as tickets, 0 as urgent
-    from tickets
+    select
+        account_id,
+        opened_day as opens,
+        {{ add_days('created_day', 90) }} as closes,
+        1 as tickets,
+        0 as open,
+        0 as urgent,
+        0 as half_points
+    from steps
     union all
-    select account_id, opens, solved_day, 0, 1
-    from tickets
-    where severity = 'urgent'
+    select account_id, opens, closes, 0, 1, urgent, half_points
+    from open_spans
 ),
 
 clipped as (
     select
-        account_id,
-        greatest(opens, {{ from_day() }}) as opens,
-        closes,
-        tickets,
-        urgent
+        * exclude (opens),
+        greatest(opens, {{ from_day() }}) as opens
     from spans
     where closes > greatest(opens, {{ from_day() }}) and opens <= {{ to_day() }}
 ),
 
 changes as (
-    select account_id, opens as day, tickets, urgent from clipped
+    select account_id, opens as day, tickets, open, urgent, half_points from clipped
     union all
-    select account_id, closes, -tickets, -urgent from clipped
+    select account_id, closes, -tickets, -open, -urgent, -half_points from clipped
 ),
 
 final as (
@@ -45,7 +56,9 @@ final as (
         account_id,
         day,
         cast(sum(tickets) as bigint) as tickets_change,
-        cast(sum(urgent) as bigint) as open_urgent_change
+        cast(sum(open) as bigint) as open_change,
+        cast(sum(urgent) as bigint) as open_urgent_change,
+        cast(sum(half_points) as bigint) as open_half_points_change
     from changes
     where day <= {{ to_day() }}
     group by account_id, day

@@ -25,7 +25,9 @@ spans as (
         promoters,
         detractors,
         0 as ratings,
-        cast(0 as decimal(18, 6)) as satisfaction
+        cast(0 as decimal(18, 6)) as satisfaction,
+        0 as efforts,
+        {{ as_points('0') }} as ease
     from nps_responses
     union all
     select
@@ -37,8 +39,24 @@ spans as (
         0,
         0,
         1,
-        satisfaction
+        satisfaction,
+        0,
+        0
     from {{ ref('int_survey__satisfaction') }}
+    union all
+    select
+        account_id,
+        answered_day,
+        known_day,
+        {{ add_days('answered_day', 90) }},
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        ease
+    from {{ ref('int_survey__effort') }}
 ),
 
 clipped as (
@@ -51,12 +69,15 @@ clipped as (
 
 changes as (
     select
-        account_id, opens as day, responses, promoters, detractors, ratings, satisfaction,
+        account_id, opens as day, responses, promoters, detractors, ratings, satisfaction, efforts, ease,
         case when responses > 0 then newest end as newest_response,
-        case when ratings > 0 then newest end as newest_rating
+        case when ratings > 0 then newest end as newest_rating,
+        case when efforts > 0 then newest end as newest_effort
     from clipped
     union all
-    select account_id, closes, -responses, -promoters, -detractors, -ratings, -satisfaction, null, null
+    select
+        account_id, closes, -responses, -promoters, -detractors, -ratings, -satisfaction, -efforts, -ease,
+        null, null, null
     from clipped
 ),
 
@@ -69,8 +90,11 @@ final as (
         cast(sum(detractors) as bigint) as detractors_change,
         cast(sum(ratings) as bigint) as ratings_change,
         cast(sum(satisfaction) as decimal(18, 6)) as satisfaction_change,
+        cast(sum(efforts) as bigint) as efforts_change,
+        cast(sum(ease) as decimal(28, 12)) as ease_change,
         max(newest_response) as newest_response,
-        max(newest_rating) as newest_rating
+        max(newest_rating) as newest_rating,
+        max(newest_effort) as newest_effort
     from changes
     where day <= {{ to_day() }}
     group by account_id, day

@@ -10,13 +10,6 @@ with daily as (
     where known_day <= {{ to_day() }} and event_day <= {{ to_day() }}
 ),
 
-user_days as (
-    select * from {{ ref('int_usage__user_days') }}
-    where
-        known_day <= {{ to_day() }} and event_day <= {{ to_day() }}
-        and event_day >= {{ add_days(windows_from_day(), -28) }}
-),
-
 recent as (
     select * from daily
     where event_day >= {{ add_days(windows_from_day(), -28) }}
@@ -66,23 +59,14 @@ grid as (
 ),
 
 changes as (
-    select account_id, day, users_28d, 0 as users_7d, 0 as users_settled, 0 as events, 0 as seconds, 0 as features
-    from ({{ presence_changes('user_days', 'user_id', 'users_28d', 28) }})
-    union all
-    select account_id, day, 0, users_7d, 0, 0, 0, 0
-    from ({{ presence_changes('user_days', 'user_id', 'users_7d', 7) }})
-    union all
-    select account_id, day, 0, 0, users_settled, 0, 0, 0
-    from ({{ presence_changes('user_days', 'user_id', 'users_settled', 7, delay=7) }})
-    union all
-    select account_id, day, 0, 0, 0, 0, 0, features
+    select account_id, day, 0 as events, 0 as seconds, features
     from ({{ presence_changes('feature_days', 'position', 'features', 28, amount=bit_at('position')) }})
     union all
-    select account_id, greatest(event_day, known_day, {{ windows_from_day() }}), 0, 0, 0, events, duration_seconds, 0
+    select account_id, greatest(event_day, known_day, {{ windows_from_day() }}), events, duration_seconds, 0
     from recent
     where {{ add_days('event_day', 28) }} > greatest(known_day, {{ windows_from_day() }})
     union all
-    select account_id, {{ add_days('event_day', 28) }}, 0, 0, 0, -events, -duration_seconds, 0
+    select account_id, {{ add_days('event_day', 28) }}, -events, -duration_seconds, 0
     from recent
     where {{ add_days('event_day', 28) }} > greatest(known_day, {{ windows_from_day() }})
 ),
@@ -101,9 +85,6 @@ changed as (
     select
         account_id,
         day,
-        sum(users_28d) as users_28d,
-        sum(users_7d) as users_7d,
-        sum(users_settled) as users_settled,
         sum(events) as events,
         sum(seconds) as seconds,
         sum(features) as features
@@ -116,9 +97,10 @@ summed as (
     select
         grid.account_id,
         grid.day,
-        cast(sum(coalesce(changed.users_28d, 0)) over account_days as bigint) as active_users_28d,
-        cast(sum(coalesce(changed.users_7d, 0)) over account_days as bigint) as weekly_users,
-        cast(sum(coalesce(changed.users_settled, 0)) over account_days as bigint) as weekly_users_settled,
+        cast(sum(coalesce(users.users_28d, 0)) over account_days as bigint) as active_users_28d,
+        cast(sum(coalesce(users.users_7d, 0)) over account_days as bigint) as weekly_users,
+        cast(sum(coalesce(users.users_settled, 0)) over account_days as bigint) as weekly_users_settled,
+        cast(sum(coalesce(users.user_days, 0)) over account_days as bigint) as user_days_28d,
         cast(sum(coalesce(changed.events, 0)) over account_days as bigint) as events_28d,
         cast(sum(coalesce(changed.seconds, 0)) over account_days as bigint) as duration_seconds_28d,
         cast(sum(coalesce(changed.features, 0)) over account_days as bigint) as key_features_28d,
@@ -127,6 +109,8 @@ summed as (
     from grid
     left join changed
         on grid.account_id = changed.account_id and grid.day = changed.day
+    left join {{ ref('int_usage__user_changes') }} as users
+        on grid.account_id = users.account_id and grid.day = users.day
     left join uses
         on grid.account_id = uses.account_id and grid.day = uses.day
     window account_days as (partition by grid.account_id order by grid.day rows unbounded preceding)
@@ -139,6 +123,7 @@ final as (
         case when summed.day >= first_uses.first_user_day then summed.active_users_28d end as active_users_28d,
         case when summed.day >= first_uses.first_user_day then summed.weekly_users end as weekly_users,
         case when summed.day >= first_uses.first_user_day then summed.weekly_users_settled end as weekly_users_settled,
+        case when summed.day >= first_uses.first_user_day then summed.user_days_28d end as user_days_28d,
         summed.events_28d,
         summed.duration_seconds_28d,
         summed.key_features_28d,
