@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from dagster_project import run_days
 from dagster_project.connectors.files import prepare
 from dagster_project.run_days import (
     RunDays,
@@ -19,6 +21,7 @@ from dagster_project.run_days import (
     too_late,
 )
 from dagster_project.settings import Days, Settings, load_settings
+from dagster_project.warehouse import table_exists
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 AT = datetime(2026, 4, 1, 6)
@@ -204,6 +207,28 @@ def test_other_key_features_build_all_facts_again_even_after_a_kill(warehouse: W
     assert warehouse.fact_days() == everything
     warehouse.run(LAST, LAST, settings=changed)
     assert warehouse.fact_days() == []
+
+
+def test_windows_of_another_version_are_made_again_from_the_facts(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade that adds a column to them: dbt refuses to fill up the old table, so it must not be there."""
+    assert plan_run(warehouse.connection, warehouse.settings, LAST, LAST).windows_from_day == LAST
+    changed = tmp_path / "int_usage__windows.sql"
+    changed.write_text("select 'another column'")
+    monkeypatch.setattr(run_days, "WINDOW_MODELS", (changed,))
+    planned = warehouse.run(LAST, LAST, is_killed=True)
+    assert planned.windows_from_day == LAST - timedelta(days=84)
+    assert warehouse.fact_days() == []  # the facts are as they were
+    plan_run(warehouse.connection, warehouse.settings, LAST, LAST)
+    assert not table_exists(warehouse.connection, "intermediate", "int_usage__windows")
+    warehouse.run(LAST, LAST)
+    assert warehouse.run(LAST, LAST).windows_from_day == LAST
+
+
+def test_windows_from_before_versions_were_kept_are_made_again(warehouse: Warehouse) -> None:
+    warehouse.connection.execute("drop table raw_meta.windows_built")
+    assert warehouse.run(LAST, LAST).windows_from_day == LAST - timedelta(days=84)
 
 
 def test_use_without_an_account_is_looked_at_again_once_users_have_come(warehouse: Warehouse) -> None:
