@@ -45,7 +45,9 @@ final as (
         {{ measure(
             'cast(satisfaction_change as double) / nullif(ratings_change, 0)', 'ratings_change', 'newest_rating'
         ) }} as csat,
-        {{ measure('cast(ease_change as double) / nullif(efforts_change, 0)', 'efforts_change', 'newest_effort') }} as ces
+        {{ measure(
+            'cast(ease_change as double) / nullif(efforts_change, 0)', 'efforts_change', 'newest_effort'
+        ) }} as ces
     from adjusted
 )
 

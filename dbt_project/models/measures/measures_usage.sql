@@ -51,6 +51,7 @@ joined as (
         on any_plan.plan = 'default'
 ),
 
+-- Who went silent uses it never, which is known: per active user 0, though nobody is left to divide by.
 final as (
     select
         account_id,
@@ -70,7 +71,6 @@ final as (
         ) }} as feature_breadth,
         {{ measure(days_from('last_event_day', 'day'), 'case when last_event_day is not null then 1 end', 'feed_day') }}
             as days_since_last_activity,
-        -- Who went silent uses it never, which is known: 0, though nobody is left to divide by.
         {{ measure(
             'case when active_users_28d = 0 then 0 else user_days_28d / (28.0e0 * active_users_28d) end',
             'user_days_28d',
