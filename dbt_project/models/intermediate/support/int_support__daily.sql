@@ -4,6 +4,15 @@ with steps as (
     select * from {{ ref('int_support__steps') }}
 ),
 
+open_days as (
+    select account_id, severity, opened_day as opens, coalesce(solved_day, date '9999-12-31') as closes
+    from steps
+    union all
+    select account_id, severity, greatest(opened_day, reopened_day), date '9999-12-31'
+    from steps
+    where is_open_again
+),
+
 -- Weights in half points, so that their sums are exact: urgent 4, high 2, normal 1, low 0.5.
 open_spans as (
     select
@@ -12,14 +21,7 @@ open_spans as (
         closes,
         case when severity = 'urgent' then 1 else 0 end as urgent,
         case severity when 'urgent' then 8 when 'high' then 4 when 'low' then 1 else 2 end as half_points
-    from (
-        select account_id, severity, opened_day as opens, coalesce(solved_day, date '9999-12-31') as closes
-        from steps
-        union all
-        select account_id, severity, greatest(opened_day, reopened_day), date '9999-12-31'
-        from steps
-        where is_open_again
-    )
+    from open_days
 ),
 
 spans as (
