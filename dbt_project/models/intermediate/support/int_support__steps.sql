@@ -1,5 +1,5 @@
 -- grain: ticket of a known account; the days of its steps, and the seconds from its opening to the answer and the end
--- A row says what became of a ticket. A day in it is known from that day on and, like the ticket, not before opened_day.
+-- A row says what became of a ticket. A day in it is known from that day on and, as the ticket, not before opened_day.
 with tickets as (
     select
         *,
