@@ -25,3 +25,7 @@ select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
 {% macro add_seconds(moment, n) %}{{ return(adapter.dispatch('add_seconds')(moment, n)) }}{% endmacro %}
 {% macro default__add_seconds(moment, n) %}({{ moment }} + to_seconds({{ n }})){% endmacro %}
 {% macro spark__add_seconds(moment, n) %}timestampadd(second, {{ n }}, {{ moment }}){% endmacro %}
+
+{# The last day of a day's month. #}
+{% macro month_end(day) %}{{ return(adapter.dispatch('month_end')(day)) }}{% endmacro %}
+{% macro default__month_end(day) %}last_day({{ day }}){% endmacro %}

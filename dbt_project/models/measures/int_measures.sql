@@ -2,6 +2,7 @@
 -- A division by zero or an overflow is not a number: it is not known, and has no row.
 -- depends_on: {{ ref('measures_usage') }}, {{ ref('measures_support') }}
 -- depends_on: {{ ref('measures_survey') }}, {{ ref('measures_billing') }}
+-- depends_on: {{ ref('measures_engagement') }}, {{ ref('measures_judgement') }}
 {%- for measure in measures_defined() %}
 select
     account_id,

@@ -1,47 +1,25 @@
 -- grain: account and day of the run, from its first known subscription on; monthly recurring revenue, trials left out
 {{ config(materialized='table') }}
 {%- set earliest = add_days(from_day(), -90) %}
-with versions as (
-    select
-        account_id,
-        mrr,
-        is_trial,
-        greatest(started_on, known_from) as opens,
-        least(coalesce(ended_on, date '9999-12-31'), coalesce(known_until, date '9999-12-31')) as closes
-    from {{ ref('int_billing__subscription_versions') }}
-    where greatest(started_on, known_from) <= {{ to_day() }}
-),
-
-running as (
-    select * from versions
-    where opens < closes and not is_trial
-),
-
-changes as (
-    select account_id, greatest(opens, {{ earliest }}) as day, mrr, 1 as subscriptions
-    from running
-    where closes > {{ earliest }}
-    union all
-    select account_id, closes as day, -mrr as mrr, -1 as subscriptions
-    from running
-    where closes > {{ earliest }} and closes <= {{ to_day() }}
+with points as (
+    select * from {{ ref('int_billing__mrr_points') }}
 ),
 
 changed as (
     select
         account_id,
-        day,
-        sum(mrr) as mrr,
-        sum(subscriptions) as subscriptions
-    from changes
-    group by account_id, day
+        greatest(day, {{ earliest }}) as day,
+        sum(mrr_added) as mrr,
+        sum(subscriptions_added) as subscriptions
+    from points
+    group by 1, 2
 ),
 
 first_known as (
     select
         account_id,
-        min(opens) as first_day
-    from versions
+        min(day) as first_day
+    from points
     group by account_id
 ),
 
