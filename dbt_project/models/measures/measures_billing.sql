@@ -31,7 +31,8 @@ joined as (
         months.months_of_12,
         -- A payment without an amount leaves the sum of all unknown.
         case
-            when invoices_known.first_known <= account_days.day and paid.invoices_without_amount = 0 then paid.amount_paid
+            when invoices_known.first_known <= account_days.day and paid.invoices_without_amount = 0
+                then paid.amount_paid
         end as amount_paid,
         paid.invoices_paid
     from {{ ref('int_accounts__days') }} as account_days

@@ -25,8 +25,9 @@ final as (
         {{ measure('community_90d', 'community_90d', 'feed_day') }} as community_activity_90d,
         {{ measure('cast(stars_change as double) / nullif(ratings_change, 0)', 'ratings_change', 'newest_rating') }}
             as review_rating,
-        {{ measure('cast(sentiment_change as double) / nullif(mentions_change, 0)', 'mentions_change', 'newest_mention') }}
-            as social_sentiment,
+        {{ measure(
+            'cast(sentiment_change as double) / nullif(mentions_change, 0)', 'mentions_change', 'newest_mention'
+        ) }} as social_sentiment,
         {{ measure('trainings', 'trainings', 'feed_day') }} as trainings_180d,
         {{ measure(days_from('newest_meeting', 'day'), 'case when newest_meeting is not null then 1 end', 'feed_day') }}
             as days_since_last_meeting,
