@@ -12,7 +12,7 @@ changed as (
         sum(mrr_added) as mrr,
         sum(subscriptions_added) as subscriptions
     from points
-    group by 1, 2
+    group by account_id, greatest(day, {{ earliest }})
 ),
 
 first_known as (

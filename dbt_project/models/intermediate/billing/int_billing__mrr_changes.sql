@@ -24,7 +24,7 @@ placed as (
         {{ month_end('day') }} as month_end,
         sum(mrr_added) as mrr_added
     from points
-    group by 1, 2
+    group by account_id, {{ month_end('day') }}
 ),
 
 summed as (
