@@ -186,10 +186,10 @@ def _print_change(console: Console, effects: list[tuple[object, ...]], span_days
         what = "had too little data to be judged" if before is None else "can be judged no more"
         console.print(f"\nAgainst {compared_day}: there is no difference to split, the account {what}.")
         return
-    difference = float(str(after)) - float(str(before))
+    difference = float(str(after)) - float(str(before)) + 0.0
     console.print(
-        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, {round(difference, 1) + 0.0:+.1f}, exactly the "
-        "sum of these points"
+        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, "
+        f"{round(difference, 1) + 0.0:+.1f}, exactly the sum of these points"
     )
     table = Table(box=None, pad_edge=False)
     for title in ("effect", "measure"):

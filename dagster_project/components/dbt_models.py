@@ -20,6 +20,7 @@ from dagster_dbt import (
     DbtCliResource,
     DbtProject,
 )
+from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
@@ -120,13 +121,21 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def _target_folder(settings: Settings, run_id: str) -> Path:
-    """Where dbt leaves this run's log and results; those of the last runs are kept."""
+    """Where dbt leaves this run's log and results; those of the last runs are kept.
+
+    It begins with what the run before parsed: the parse made at install is for another warehouse, and dbt would parse
+    every file again.
+    """
     home = settings.home / "logs" / "dbt"
     home.mkdir(parents=True, exist_ok=True)
     older = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     for path in older[: 1 - DBT_RUNS_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
-    return home / run_id[:8]
+    folder = home / run_id[:8]
+    if older and (parsed := older[-1] / PARTIAL_PARSE_FILE_NAME).exists() and not folder.exists():
+        folder.mkdir()
+        shutil.copy(parsed, folder)
+    return folder
 
 
 def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings) -> Iterator[Any]:

@@ -325,6 +325,27 @@ def _terminate(home: Home, folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """The account that moved most in 30 days, explained."""
+
+    account: str
+    month: Finished
+    week: Finished
+    wrong: Finished
+
+
+@story("base")
+def explained(folder: Path, sample: Sample, end: End) -> Explained:
+    home, mart = end("base").home, end("base").mart
+    most = "select account_id from marts.current_health order by abs(trend_30d) desc nulls last, account_id limit 1"
+    ((account,),) = ask(mart, most)
+    month, week, wrong = (
+        home.start("explain", account, *options).finished() for options in ((), ("--change", "7"), ("--change", "5"))
+    )
+    return Explained(account, month, week, wrong)
+
+
+@dataclass(frozen=True)
 class Untested:
     """A dbt test fails on the marts; then they are mended, with `published/` cleared; then it is cleared once more."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -102,7 +103,7 @@ def cards(draw: st.DrawFn) -> Card:
 
 def _split(items: list[str], cuts: list[int]) -> list[list[str]]:
     edges = [0, *cuts, len(items)]
-    return [items[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [items[start:end] for start, end in pairwise(edges)]
 
 
 FACTS = st.one_of(st.none(), st.tuples(_number(-10, 20), st.sampled_from([0, 0, 0, 1, 10, 40, 41])))

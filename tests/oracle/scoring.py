@@ -1,6 +1,7 @@
 """Scoring in plain Python, written from the definitions and not from the SQL: what the SQL is compared with.
 
-A scorecard is the mapping that its YAML file holds. Facts of a day are (value, age in days) by measure; None is not known.
+A scorecard is the mapping that its YAML file holds. Facts of a day are (value, age in days) by measure; None is not
+known.
 Kept simple on purpose: no shortcuts, one account at a time.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 Card = dict[str, Any]
@@ -63,7 +65,7 @@ def score_of(rule: dict[str, Any], value: float) -> float:
     points = sorted(rule["curve"].items())
     if value <= points[0][0]:
         return float(points[0][1])
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if value <= x1:
             return float(y0 + (y1 - y0) * (value - x0) / (x1 - x0))
     return float(points[-1][1])

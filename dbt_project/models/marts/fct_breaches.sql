@@ -91,7 +91,8 @@ episodes as (
         min(case when is_open then day end) as opened_on,
         max(case when is_open then day end) as last_open_on,
         min(case when not is_open then day end) as first_not_open,
-        arg_min(case when value is null then 'not_known' else 'cleared' end, day) filter (where not is_open) as close_reason,
+        arg_min(case when value is null then 'not_known' else 'cleared' end, day)
+            filter (where not is_open) as close_reason,
         max(last_day) as last_day,
         arg_min(case when is_open then value end, day) as value_at_open,
         case
@@ -106,7 +107,14 @@ episodes as (
 -- An account that is no longer scored has no breach: nobody can close it any more.
 closed as (
     select
-        episodes.* exclude (first_not_open, close_reason),
+        episodes.rule,
+        episodes.account_id,
+        episodes.episode,
+        episodes.opened_on,
+        episodes.last_open_on,
+        episodes.last_day,
+        episodes.value_at_open,
+        episodes.worst_value,
         coalesce(
             episodes.first_not_open,
             case when episodes.last_day < newest.day then {{ add_days('episodes.last_day', 1) }} end

@@ -18,7 +18,7 @@ with scored as (
 
 -- Days after the run's own were compared with days that may just have changed: their trends are made anew.
 kept as (
-    select *
+    select {{ columns_of(this, columns) if is_incremental() else '*' }}
     from {{ this if is_incremental() else ref('int_health_scores') }}
     where
         {{ 'true' if is_incremental() else 'false' }}

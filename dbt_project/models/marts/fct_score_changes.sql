@@ -70,19 +70,20 @@ by_measure as (
         measures.*,
         case
             when parts.part = 'weight' then 'weight'
-            when s0 is null then 'appeared'
-            when s1 is null then 'disappeared'
+            when measures.s0 is null then 'appeared'
+            when measures.s1 is null then 'disappeared'
             else 'value'
         end as effect,
         case
-            when parts.part = 'weight' then ((s0 + s1) / 2 - middle) * (e1 - e0)
-            when s0 is null then e1 * (s1 - middle)
-            when s1 is null then -e0 * (s0 - middle)
-            else (e0 + e1) / 2 * (s1 - s0)
+            when parts.part = 'weight'
+                then ((measures.s0 + measures.s1) / 2 - measures.middle) * (measures.e1 - measures.e0)
+            when measures.s0 is null then measures.e1 * (measures.s1 - measures.middle)
+            when measures.s1 is null then -measures.e0 * (measures.s0 - measures.middle)
+            else (measures.e0 + measures.e1) / 2 * (measures.s1 - measures.s0)
         end as points
     from measures
     cross join (values ('value'), ('weight')) as parts (part)
-    where s0 is not null or s1 is not null
+    where measures.s0 is not null or measures.s1 is not null
 ),
 
 bridged as (

@@ -1,5 +1,5 @@
--- grain: alert rule, account and day; does the rule hold, and is it clear again. Between the two it is neither; where the
--- value is NULL nobody can say.
+-- grain: alert rule, account and day; does the rule hold, and is it clear again
+-- Between the two it is neither; where the value is NULL nobody can say.
 {{ config(materialized='view') }}
 with rules as (
     select * from {{ source('raw_config', 'alert_rules') }}

@@ -1,6 +1,6 @@
 -- grain: account, day of the run and scorecard version; the score after exceptions and overrides, and its band
--- First the scorecard's exceptions act on the raw score, then people's overrides on what those left. Of a cap and a floor
--- that cross, the cap holds.
+-- First the scorecard's exceptions act on the raw score, then people's overrides on what those left. Of a cap and a
+-- floor that cross, the cap holds.
 with excepted as (
     select
         raw_scores.*,
@@ -43,7 +43,11 @@ banded as (
             adjusted.scorecard_hash = bands.scorecard_hash
             and {{ as_shown('adjusted.score') }} >= bands.lower_score
             and ({{ as_shown('adjusted.score') }} < bands.upper_score or bands.upper_score = 100)
-    window peers as (partition by adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.is_bridge, adjusted.score is null)
+    window
+        peers as (
+            partition by
+                adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.is_bridge, adjusted.score is null
+        )
 ),
 
 final as (

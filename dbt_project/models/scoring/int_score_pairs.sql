@@ -1,4 +1,4 @@
--- grain: account, day, lens and span; the scores of two days to compare, for the days whose comparison this run may change
+-- grain: account, day, lens and span; the scores of two days to compare, for days whose comparison this run may change
 {{ config(materialized='table') }}
 {%- set first_day, last_day = from_day(), add_days(to_day(), change_spans() | max) %}
 with in_force as (

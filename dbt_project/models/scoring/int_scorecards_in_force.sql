@@ -1,4 +1,4 @@
--- grain: account, day and lens; the active scorecard version that judged it; kept, for later days to compare themselves with
+-- grain: account, day and lens; the active scorecard version that judged it; kept, for later days to compare with
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',

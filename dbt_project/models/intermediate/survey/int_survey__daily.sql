@@ -7,9 +7,10 @@ with nps_responses as (
         greatest(cast(responded_at as date), known_day) as opens,
         case when score >= 9 then 1 else 0 end as promoters,
         case when score <= 6 then 1 else 0 end as detractors,
-        lead(greatest(cast(responded_at as date), known_day)) over (
+        -- Whichever younger response is known first takes its place, the next one or a later.
+        min(greatest(cast(responded_at as date), known_day)) over (
             partition by account_id, coalesce(user_id, response_id)
-            order by responded_at, response_id
+            order by responded_at, response_id rows between 1 following and unbounded following
         ) as answered_again
     from {{ ref('int_survey__responses') }}
     where is_account_known and kind = 'nps' and score between 0 and 10
