@@ -91,8 +91,9 @@ episodes as (
         min(case when is_open then day end) as opened_on,
         max(case when is_open then day end) as last_open_on,
         min(case when not is_open then day end) as first_not_open,
-        arg_min(case when value is null then 'not_known' else 'cleared' end, day)
-            filter (where not is_open) as close_reason,
+        arg_min(
+            case when not is_open then case when value is null then 'not_known' else 'cleared' end end, day
+        ) as close_reason,
         max(last_day) as last_day,
         arg_min(case when is_open then value end, day) as value_at_open,
         case

@@ -1,6 +1,6 @@
 -- grain: account, day of the run and scorecard version; those that match, and as bridges those that judged it before
--- A day whose version differs from that of an earlier day is scored under that one, too: so the part of a change that is
--- the version's is known exactly (fct_score_changes). A bridge is no score: it appears in no other mart.
+-- A day whose version differs from that of an earlier day is scored under that one, too: so the part of a change that
+-- is the version's is known exactly (fct_score_changes). A bridge is no score: it appears in no other mart.
 with matched as (
     select
         *,
