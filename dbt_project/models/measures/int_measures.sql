@@ -1,17 +1,5 @@
--- grain: account, day of the run and measure; every column of the measures_ models that is described as a measure
--- A division by zero or an overflow is not a number: it is not known, and has no row.
--- depends_on: {{ ref('measures_usage') }}, {{ ref('measures_support') }}
--- depends_on: {{ ref('measures_survey') }}, {{ ref('measures_billing') }}
--- depends_on: {{ ref('measures_engagement') }}, {{ ref('measures_judgement') }}
-{%- for measure in measures_defined() %}
-select
-    account_id,
-    day,
-    '{{ measure.name }}' as measure,
-    {{ measure.name }}.value as value,
-    {{ measure.name }}.sample_size as sample_size,
-    {{ measure.name }}.observed_at as observed_at
-from {{ ref(measure.model) }}
-where {{ is_finite(measure.name ~ '.value') }}
-{% if not loop.last %}union all{% endif %}
-{%- endfor %}
+-- grain: account, day of the run and measure
+{{ config(materialized='view') }}
+select *
+from {{ ref('int_measures_kept') }}
+where day between {{ from_day() }} and {{ to_day() }}
