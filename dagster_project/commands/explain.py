@@ -14,6 +14,7 @@ from dagster_project.settings import Settings
 
 WIDTH = 110
 SPANS = (1, 7, 30)  # days over which the mart splits changes
+MISSING = {"no_data": "no data", "stale": "too old", "few_peers": "few peers", "no_baseline": "no past yet"}
 EFFECTS = {
     "value": "its value changed",
     "weight": "its weight changed",
@@ -149,7 +150,7 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
         table.add_column(title, justify="right")
     for group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing in measures:
         if missing:
-            why = {"no_data": "no data", "stale": "too old"}.get(str(missing), str(missing))
+            why = MISSING.get(str(missing), str(missing))
             table.add_row(
                 clean(str(group)),
                 clean(str(measure)),

@@ -72,6 +72,13 @@ def _version(table: pa.Table) -> dg.DataVersion:
     return dg.DataVersion(hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12])
 
 
+def _kept_column(name: str, there: set[str]) -> str:
+    """A column of a version no longer in force; NULL where an older version of the project did not write it."""
+    if name == "is_current":
+        return "false as is_current"
+    return quoted(name) if name in there else f"null as {quoted(name)}"
+
+
 def with_older_versions(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """The new tables, with the rows of scorecard versions no longer in force, which score rows still name."""
     joined: dict[str, pa.Table] = {}
@@ -80,9 +87,8 @@ def with_older_versions(connection: duckdb.DuckDBPyConnection, tables: dict[str,
         joined[name] = table
         if "scorecard_hash" not in SCHEMAS[name] or not table_exists(connection, "raw_config", name):
             continue
-        columns = ", ".join(
-            "false as is_current" if column == "is_current" else quoted(column) for column in SCHEMAS[name]
-        )
+        there = {row[0] for row in connection.execute(f"describe raw_config.{quoted(name)}").fetchall()}
+        columns = ", ".join(_kept_column(column, there) for column in SCHEMAS[name])
         older = connection.sql(
             f"select {columns} from raw_config.{quoted(name)} "  # names of our own, quoted
             "where scorecard_hash not in (select scorecard_hash from current_scorecards)"

@@ -52,6 +52,8 @@ def _check_rule(rule: dict[str, Any], path: KeyPath) -> Found:
     if len(given) != 1:
         has = f"has {' and '.join(given)}" if given else "has none"
         yield path, f"needs exactly one of curve, steps and half_life, to turn its value into a score; {has}"
+    if (rule.get("normalise") == "target") != (rule.get("target") is not None):
+        yield path, "`normalise: target` and `target: NUMBER` go together: the value is divided by the number"
     if isinstance(rule.get("curve"), dict):
         yield from _check_curve(rule["curve"], (*path, "curve"))
     if isinstance(rule.get("steps"), list):
@@ -168,5 +170,8 @@ def _check_exception(
         low, high = as_number(when[lower[0]]), as_number(when[upper[0]])
         if low is not None and high is not None and high <= low:
             yield (*path, "when"), f"{lower[0]} {low:g} and {upper[0]} {high:g} can never both hold"
-    if (exception.get("cap") is None) == (exception.get("floor") is None):
-        yield path, "needs exactly one of cap (the score is at most this) and floor (at least this)"
+    if sum(exception.get(key) is not None for key in ("cap", "floor", "band")) != 1:
+        yield (
+            path,
+            "needs exactly one of cap (the score is at most this), floor (at least this) and band (within this band)",
+        )

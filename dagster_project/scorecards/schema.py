@@ -15,6 +15,8 @@ from dagster_project.scorecards.segments import Segment, above, curve_segments, 
 
 Band = Literal["red", "yellow", "green"]
 RollUp = Literal["mean", "lowest", "highest"]
+PeerGroup = Literal["all", "segment", "plan", "lifecycle_stage", "industry", "region"]
+Normalise = Literal["peer_percentile", "peer_z_score", "own_baseline", "target"]
 
 _LARGEST = 1e12  # far above any measure; keeps the arithmetic on a curve finite
 
@@ -111,10 +113,17 @@ class Step(Strict):
 
 
 class ScoredMeasure(Strict):
-    """How one measure counts: its weight in the group, how old it may be, and one of curve, steps and half_life."""
+    """How one measure counts: its weight in the group, how old it may be, and one of curve, steps and half_life.
+
+    `normalise` puts something else than the value itself on the curve: its percentile or z-score among the peers, or
+    its ratio to the account's own past or to `target`. `shrink_to_peers` is k of (n*s + k*m) / (n + k).
+    """
 
     weight: Weight
     max_age_days: Annotated[Whole, Field(ge=1)] | None = None
+    normalise: Normalise | None = None
+    target: Annotated[Point, Field(gt=0)] | None = None
+    shrink_to_peers: Annotated[Whole, Field(ge=1)] | None = None
     curve: dict[KeyPoint, Score] | None = None
     steps: tuple[Step, ...] | None = None
     half_life: Annotated[Point, Field(gt=0)] | None = None
@@ -169,11 +178,12 @@ class When(Strict):
 
 
 class ScoreException(Strict):
-    """While the condition holds, the final score is at most `cap`, or at least `floor`."""
+    """While the condition holds, the final score is at most `cap`, at least `floor`, or within `band`."""
 
     when: When
     cap: Score | None = None
     floor: Score | None = None
+    band: Band | None = None
     because: Text
 
 
@@ -193,6 +203,7 @@ class Scorecard(Strict):
     coverage_floor: CoverageFloor
     bands: dict[Band, Annotated[BandRange, BeforeValidator(_band, json_schema_input_type=Score | BandRange)]]
     roll_up: RollUp = "mean"
+    peer_group: PeerGroup = "segment"
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     exceptions: tuple[ScoreException, ...] = ()
 
@@ -213,9 +224,11 @@ class Scorecard(Strict):
         """12 hex digits over everything that decides a score, comments and layout apart.
 
         Status, order and effective_from say when a version is used, not how it judges: a candidate that becomes active
-        keeps its hash, and with it its history.
+        keeps its hash, and with it its history. What is left at its default has no part in it, so that a key that this
+        project learns later changes no hash.
         """
-        content = self.model_dump(mode="json", by_alias=True, exclude={"status", "order", "effective_from"})
+        used = {"status", "order", "effective_from"}
+        content = self.model_dump(mode="json", by_alias=True, exclude=used, exclude_defaults=True)
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]
 
     @property

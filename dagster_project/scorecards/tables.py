@@ -13,10 +13,13 @@ import pyarrow as pa
 
 from dagster_project.scorecards.alerts import AlertRule
 from dagster_project.scorecards.load import LoadedScorecard
+from dagster_project.scorecards.schema import ScoreException
 from dagster_project.settings import Settings
 
 _TEXT, _REAL, _WHOLE, _DAY, _FLAG = pa.string(), pa.float64(), pa.int32(), pa.date32(), pa.bool_()
 _WEIGHT = pa.decimal128(18, 6)
+TOP_SCORE = 100
+BELOW_BAND = 0.01  # the next band begins at its first score, so the one below ends a little under it
 
 SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "settings": {
@@ -26,7 +29,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "scorecards": {
         "scorecard_hash": _TEXT, "scorecard_id": _TEXT, "version": _TEXT, "title": _TEXT, "lens": _TEXT,
         "status": _TEXT, "position": _WHOLE, "is_default": _FLAG, "coverage_floor": _REAL, "roll_up": _TEXT,
-        "is_current": _FLAG, "effective_from": _DAY, "effective_to": _DAY,
+        "peer_group": _TEXT, "is_current": _FLAG, "effective_from": _DAY, "effective_to": _DAY,
     },
     "scorecard_conditions": {
         "scorecard_hash": _TEXT, "condition_no": _WHOLE, "field": _TEXT, "text_value": _TEXT, "number_from": _REAL,
@@ -38,7 +41,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     },
     "scorecard_measures": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "measure_group": _TEXT, "weight": _WEIGHT, "max_age_days": _WHOLE,
-        "position": _WHOLE,
+        "normalise": _TEXT, "target": _REAL, "shrink_to_peers": _WHOLE, "position": _WHOLE,
     },
     "score_segments": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "segment_no": _WHOLE, "lower_value": _REAL, "upper_value": _REAL,
@@ -103,7 +106,8 @@ def _scorecard(one: LoadedScorecard) -> Iterator[Row]:
     spec = one.spec
     yield (
         one.hash, spec.scorecard, spec.version, spec.title, spec.lens, spec.status, one.position,
-        spec.applies_to.is_default, spec.coverage_floor, spec.roll_up, True, spec.effective_from, one.effective_to,
+        spec.applies_to.is_default, spec.coverage_floor, spec.roll_up, spec.peer_group, True,
+        spec.effective_from, one.effective_to,
     )  # fmt: skip
 
 
@@ -122,7 +126,8 @@ def _groups(one: LoadedScorecard) -> Iterator[Row]:
 
 def _measures(one: LoadedScorecard) -> Iterator[Row]:
     for place, (name, (group, rule)) in enumerate(one.spec.measures.items(), start=1):
-        yield one.hash, name, group, rule.weight, rule.max_age_days, place
+        how = (rule.normalise, rule.target, rule.shrink_to_peers)
+        yield one.hash, name, group, rule.weight, rule.max_age_days, *how, place
 
 
 def _segments(one: LoadedScorecard) -> Iterator[Row]:
@@ -139,9 +144,21 @@ def _bands(one: LoadedScorecard) -> Iterator[Row]:
 
 def _exceptions(one: LoadedScorecard) -> Iterator[Row]:
     for number, rule in enumerate(one.spec.exceptions, start=1):
-        kind, limit = ("cap", rule.cap) if rule.cap is not None else ("floor", rule.floor)
-        when = rule.when
-        yield one.hash, number, when.measure, when.value_from, when.value_to, kind, limit, rule.because
+        when = (rule.when.measure, rule.when.value_from, rule.when.value_to)
+        for kind, limit in _limits(one, rule):
+            yield one.hash, number, *when, kind, limit, rule.because
+
+
+def _limits(one: LoadedScorecard, rule: ScoreException) -> Iterator[tuple[str, float]]:
+    """A band is a floor where it begins and a cap just below the next one."""
+    if rule.cap is not None:
+        yield "cap", rule.cap
+    if rule.floor is not None:
+        yield "floor", rule.floor
+    for band, lower, upper in one.spec.band_ranges:
+        if band == rule.band:
+            yield "floor", lower
+            yield "cap", upper if upper == TOP_SCORE else upper - BELOW_BAND
 
 
 def _alert(rule: AlertRule, place: int) -> Row:

@@ -53,6 +53,11 @@ def _rule(draw: st.DrawFn) -> dict[str, Any]:
     rule: dict[str, Any] = {"weight": draw(WEIGHTS)}
     if draw(st.booleans()):
         rule["max_age_days"] = draw(st.integers(1, 40))
+    how = draw(st.sampled_from([None, None, None, "peer_percentile", "peer_z_score", "target"]))
+    if how is not None:
+        rule["normalise"] = how
+    if how == "target":
+        rule["target"] = draw(st.sampled_from([0.5, 3.0, 40.0]))
     kind = draw(st.sampled_from(["curve", "curve", "steps", "half_life"]))
     if kind == "half_life":
         rule["half_life"] = draw(st.sampled_from([0.5, 7.0, 30.0, 60.0]))
@@ -73,6 +78,8 @@ def _rule(draw: st.DrawFn) -> dict[str, Any]:
 def _exception(draw: st.DrawFn, measures: list[str]) -> dict[str, Any]:
     low = draw(st.sampled_from(["above", "at_least", "below", "at_most"]))
     when = {"measure": draw(st.sampled_from(measures)), low: draw(_number(-10, 20))}
+    if draw(st.booleans()):
+        return {"when": when, "band": draw(st.sampled_from(["red", "yellow", "green"])), "because": "it is so"}
     return {"when": when, draw(st.sampled_from(["cap", "floor"])): draw(SCORES), "because": "it is so"}
 
 
@@ -96,6 +103,7 @@ def cards(draw: st.DrawFn) -> Card:
         "coverage_floor": draw(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])),
         "bands": {"red": 0, "yellow": yellow, "green": draw(st.integers(yellow + 1, 99))},
         "roll_up": draw(st.sampled_from(["mean", "mean", "mean", "lowest", "highest"])),
+        "peer_group": "all",
         "groups": groups,
         "exceptions": draw(st.lists(_exception(measures), max_size=3)),
     }

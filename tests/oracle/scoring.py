@@ -14,6 +14,7 @@ from typing import Any
 
 Card = dict[str, Any]
 Fact = tuple[float, int]
+Peers = dict[str, list[float]]  # all known values of a day, by measure
 
 
 @dataclass
@@ -71,13 +72,35 @@ def score_of(rule: dict[str, Any], value: float) -> float:
     return float(points[-1][1])
 
 
-def scores_of(card: Card, facts: dict[str, Fact | None]) -> dict[str, float | None]:
-    """The score of each measure; None where it is not known, or older than it may be."""
+def normalised(rule: dict[str, Any], value: float, peers: list[float]) -> float | None:
+    """What the curve sees: the value; its percentile or z-score among all values of the day; or its share of a target.
+
+    None with fewer than 30 peers.
+    """
+    how = rule.get("normalise")
+    if how == "target":
+        return float(value / rule["target"])
+    if how is None:
+        return value
+    if len(peers) < 30:
+        return None
+    if how == "peer_percentile":
+        below, level = sum(one < value for one in peers), sum(one == value for one in peers)
+        return 100 * (below + (level - 1) / 2) / (len(peers) - 1)
+    mean = math.fsum(peers) / len(peers)
+    spread = math.sqrt(math.fsum((one - mean) ** 2 for one in peers) / len(peers))
+    return 0.0 if spread == 0 else (value - mean) / spread
+
+
+def scores_of(card: Card, facts: dict[str, Fact | None], peers: Peers) -> dict[str, float | None]:
+    """The score of each measure; None where it is not known, older than it may be, or has too few peers."""
     found: dict[str, float | None] = {}
     for name, (_, rule) in rules(card).items():
         fact = facts.get(name)
-        is_known = fact is not None and fact[1] <= rule.get("max_age_days", math.inf)
-        found[name] = round(score_of(rule, fact[0]), 12) if is_known and fact else None
+        seen = None
+        if fact is not None and fact[1] <= rule.get("max_age_days", math.inf):
+            seen = normalised(rule, fact[0], peers.get(name, []))
+        found[name] = None if seen is None else round(score_of(rule, seen), 12)
     return found
 
 
@@ -141,7 +164,15 @@ def excepted(card: Card, raw: float, facts: dict[str, Fact | None], scores: dict
         for one in card.get("exceptions", [])
         if scores[one["when"]["measure"]] is not None and is_met(one["when"], facts[one["when"]["measure"]][0])  # type: ignore[index]
     ]
-    return held(raw, [one["cap"] for one in met if "cap" in one], [one["floor"] for one in met if "floor" in one])
+    caps = [one["cap"] for one in met if "cap" in one]
+    floors = [one["floor"] for one in met if "floor" in one]
+    for one in met:
+        if "band" in one:
+            starts = sorted(card["bands"].values())
+            start = card["bands"][one["band"]]
+            floors.append(start)
+            caps.append(min([100, *(following - 0.01 for following in starts if following > start)]))
+    return held(raw, caps, floors)
 
 
 def overridden(score: float, overrides: list[Override]) -> float:
@@ -160,9 +191,9 @@ def band_of(card: Card, score: float | None) -> str:
     return max((start, band) for band, start in card["bands"].items() if round(score, 9) >= start)[1]
 
 
-def scored(card: Card, facts: dict[str, Fact | None], overrides: list[Override]) -> Scored:
-    """A day of an account under a scorecard."""
-    scores = scores_of(card, facts)
+def scored(card: Card, facts: dict[str, Fact | None], overrides: list[Override], peers: Peers | None = None) -> Scored:
+    """A day of an account under a scorecard, among its peers."""
+    scores = scores_of(card, facts, peers or {})
     raw, weights = evaluated(card, scores)
     coverage = coverage_of(card, scores)
     low, _ = evaluated(card, {name: 0.0 if score is None else score for name, score in scores.items()})

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ from tests.oracle.scoring import Card, Scored
 HOW_MANY = 1000
 TOLERANCE = 1e-9
 MODELS = (
-    "int_scorecards_matched", "int_scorecards_in_force", "int_scorecards_applied", "int_measure_scores",
+    "int_scorecards_matched", "int_scorecards_in_force", "int_scorecards_applied", "int_peer_values",
+    "int_own_baselines", "int_measure_scores",
     "int_group_scores", "int_raw_scores", "int_contributions", "int_adjustments", "int_health_scores",
     "int_bridged_scores", "fct_health_scores", "fct_measure_scores", "int_score_pairs", "fct_score_changes",
 )  # fmt: skip
@@ -47,6 +49,7 @@ create table intermediate.int_accounts__days (
 create table measures.int_measures (
     account_id varchar, day date, measure varchar, value double, sample_size bigint, observed_at date
 );
+create view measures.int_measures_kept as select * from measures.int_measures;
 create table intermediate.int_judgement__overrides (
     account_id varchar, kind varchar, score decimal(18, 4), reason varchar, author varchar, starts_on date,
     known_day date, expires_on date
@@ -88,6 +91,22 @@ class Engine:
     scores: dict[tuple[str, date], dict[str, Any]]
     measures: dict[tuple[str, date], dict[str, dict[str, Any]]]
     changes: dict[tuple[str, date, int], dict[tuple[str, str | None], float | None]]
+
+    @cached_property
+    def peers(self) -> dict[int, scoring.Peers]:
+        """All known values of each day, by measure."""
+        found: dict[int, scoring.Peers] = {offset: {} for offset in OFFSETS}
+        for company in self.companies.values():
+            for offset, known in company.facts.items():
+                for name, fact in known.items():
+                    if fact is not None:
+                        found[offset].setdefault(name, []).append(fact[0])
+        return found
+
+    def by_oracle(self, company: Company, offset: int, card: Card | None = None) -> Scored:
+        """A day of a company, under the scorecard in force or another."""
+        facts, overrides = company.facts[offset], company.overrides.get(offset, [])
+        return scoring.scored(card or company.card(offset), facts, overrides, self.peers[offset])
 
 
 class Warehouse:
@@ -193,11 +212,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return warehouse.result()
 
 
-def by_oracle(company: Company, offset: int, card: Card | None = None) -> Scored:
-    """A day of a company, under the scorecard in force or another."""
-    return scoring.scored(card or company.card(offset), company.facts[offset], company.overrides.get(offset, []))
-
-
 def everywhere(engine: Engine) -> Iterator[tuple[str, Company, int]]:
     for account, company in engine.companies.items():
         yield from ((account, company, offset) for offset in OFFSETS)
@@ -232,7 +246,7 @@ def test_scores_bounds_and_bands(engine: Engine) -> None:
     }  # fmt: skip
     found = []
     for account, company, offset in everywhere(engine):
-        row, ours = engine.scores[account, day(offset)], by_oracle(company, offset)
+        row, ours = engine.scores[account, day(offset)], engine.by_oracle(company, offset)
         wrong = [name for name, field in columns.items() if not near(row[name], getattr(ours, field))]
         if wrong or row["band"] != ours.band:
             found.append((wrong, row, ours, company.card(offset)))
@@ -245,7 +259,7 @@ def test_measures_and_contributions(engine: Engine) -> None:
     }  # fmt: skip
     found = []
     for account, company, offset in everywhere(engine):
-        rows, ours = engine.measures[account, day(offset)], by_oracle(company, offset).measures
+        rows, ours = engine.measures[account, day(offset)], engine.by_oracle(company, offset).measures
         assert rows.keys() == ours.keys()
         for name, one in ours.items():
             wrong = [column for column, field in columns.items() if not near(rows[name][column], getattr(one, field))]
@@ -261,8 +275,8 @@ def test_changes(engine: Engine) -> None:
         for span in (1, 7, 30):
             if offset - span not in OFFSETS:
                 continue
-            before, after = by_oracle(company, offset - span), by_oracle(company, offset)
-            bridge = by_oracle(company, offset, company.card(offset - span))
+            before, after = engine.by_oracle(company, offset - span), engine.by_oracle(company, offset)
+            bridge = engine.by_oracle(company, offset, company.card(offset - span))
             ours = scoring.change(before, after, bridge)
             split = engine.changes.get((account, day(offset), span), {})
             wrong = [key for key in ours.keys() | split.keys() if not _near_effect(split, ours, key)]

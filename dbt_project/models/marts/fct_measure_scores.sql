@@ -3,7 +3,7 @@
     materialized='incremental',
     incremental_strategy='replace_where',
     replaces='run_days',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
 ) }}
 select
     account_id,
@@ -14,6 +14,7 @@ select
     measure,
     measure_group,
     value,
+    normalised_value,
     sample_size,
     observed_at,
     measure_score,

@@ -39,6 +39,7 @@ final as (
         measure,
         measure_group,
         value,
+        normalised_value,
         sample_size,
         observed_at,
         cast(measure_score as double) as measure_score,

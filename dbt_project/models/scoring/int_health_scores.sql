@@ -46,7 +46,7 @@ banded as (
     window
         peers as (
             partition by
-                adjusted.day, adjusted.scorecard_hash, adjusted.segment, adjusted.is_bridge, adjusted.score is null
+                adjusted.day, adjusted.scorecard_hash, adjusted.peers_of, adjusted.is_bridge, adjusted.score is null
         )
 ),
 

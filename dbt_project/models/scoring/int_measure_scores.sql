@@ -6,59 +6,141 @@ with expected as (
         applied.lens,
         applied.scorecard_id,
         applied.scorecard_hash,
+        applied.peers_of,
+        applied.is_bridge,
+        scorecards.peer_group,
         measures.measure,
         measures.measure_group,
         groups.roll_up as group_roll_up,
         measures.weight,
         measures.max_age_days,
+        measures.normalise,
+        measures.target,
+        measures.shrink_to_peers,
         measures.position
     from {{ ref('int_scorecards_applied') }} as applied
+    inner join {{ source('raw_config', 'scorecards') }} as scorecards
+        on applied.scorecard_hash = scorecards.scorecard_hash
     inner join {{ source('raw_config', 'scorecard_measures') }} as measures
         on applied.scorecard_hash = measures.scorecard_hash
     inner join {{ source('raw_config', 'scorecard_groups') }} as groups
         on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
 ),
 
+-- What the curve sees: the value, or what the scorecard normalises it to.
 observed as (
     select
         expected.*,
         measures.value,
         measures.sample_size,
         measures.observed_at,
-        case
-            when measures.value is null then 'no_data'
-            when
-                expected.max_age_days is not null
-                and {{ days_from('measures.observed_at', 'expected.day') }} > expected.max_age_days
-                then 'stale'
-        end as missing_reason
+        case expected.normalise
+            when 'peer_percentile' then peer_values.percentile
+            when 'peer_z_score' then peer_values.z_score
+            when 'own_baseline' then measures.value / own_baselines.baseline
+            when 'target' then measures.value / expected.target
+            else measures.value
+        end as normalised_value
     from expected
     left join {{ ref('int_measures') }} as measures
         on
             expected.account_id = measures.account_id
             and expected.day = measures.day
             and expected.measure = measures.measure
+    left join {{ ref('int_peer_values') }} as peer_values
+        on
+            expected.account_id = peer_values.account_id
+            and expected.day = peer_values.day
+            and expected.measure = peer_values.measure
+            and expected.peer_group = peer_values.peer_group
+    left join {{ ref('int_own_baselines') }} as own_baselines
+        on
+            expected.account_id = own_baselines.account_id
+            and expected.day = own_baselines.day
+            and expected.measure = own_baselines.measure
+),
+
+explained as (
+    select
+        *,
+        case
+            when value is null then 'no_data'
+            when max_age_days is not null and {{ days_from('observed_at', 'day') }} > max_age_days then 'stale'
+            when normalised_value is null and normalise = 'own_baseline' then 'no_baseline'
+            when normalised_value is null then 'few_peers'
+        end as missing_reason
+    from observed
 ),
 
 scored as (
     select
-        observed.*,
+        explained.*,
         case
             when segments.half_life is not null
-                then {{ as_points('100 * exp(-ln(2) * greatest(observed.value, 0) / segments.half_life)') }}
+                then {{ as_points('100 * exp(-ln(2) * greatest(explained.normalised_value, 0) / segments.half_life)') }}
             else
                 {{ as_points(
-                    'segments.y0 + (segments.y1 - segments.y0) * ((observed.value - segments.x0) / (segments.x1 - segments.x0))'
+                    'segments.y0 + (segments.y1 - segments.y0)'
+                    ~ ' * ((explained.normalised_value - segments.x0) / (segments.x1 - segments.x0))'
                 ) }}
-        end as measure_score
-    from observed
+        end as own_score
+    from explained
     left join {{ source('raw_config', 'score_segments') }} as segments
         on
-            observed.missing_reason is null
-            and observed.scorecard_hash = segments.scorecard_hash
-            and observed.measure = segments.measure
-            and (segments.lower_value is null or observed.value >= segments.lower_value)
-            and (segments.upper_value is null or observed.value < segments.upper_value)
+            explained.missing_reason is null
+            and explained.scorecard_hash = segments.scorecard_hash
+            and explained.measure = segments.measure
+            and (segments.lower_value is null or explained.normalised_value >= segments.lower_value)
+            and (segments.upper_value is null or explained.normalised_value < segments.upper_value)
+),
+
+-- A score that rests on few facts is drawn to the mean of the peers': (n * s + k * m) / (n + k).
+peer_means as (
+    select
+        day,
+        scorecard_hash,
+        measure,
+        peers_of,
+        cast(sum(own_score) as double) / count(own_score) as mean_score
+    from scored
+    where shrink_to_peers is not null and own_score is not null and not is_bridge
+    group by day, scorecard_hash, measure, peers_of
+),
+
+final as (
+    select
+        scored.account_id,
+        scored.day,
+        scored.lens,
+        scored.scorecard_id,
+        scored.scorecard_hash,
+        scored.measure,
+        scored.measure_group,
+        scored.group_roll_up,
+        scored.weight,
+        scored.max_age_days,
+        scored.position,
+        scored.value,
+        scored.normalised_value,
+        scored.sample_size,
+        scored.observed_at,
+        scored.missing_reason,
+        case
+            when peer_means.mean_score is null then scored.own_score
+            else
+                {{ as_points(
+                    '(scored.sample_size * cast(scored.own_score as double)'
+                    ~ ' + scored.shrink_to_peers * peer_means.mean_score) / (scored.sample_size + scored.shrink_to_peers)'
+                ) }}
+        end as measure_score
+    from scored
+    left join peer_means
+        on
+            scored.shrink_to_peers is not null
+            and scored.day = peer_means.day
+            and scored.scorecard_hash = peer_means.scorecard_hash
+            and scored.measure = peer_means.measure
+            and scored.peers_of = peer_means.peers_of
 )
 
-select * from scored
+select * from final

@@ -39,6 +39,7 @@ bridges as (
         'active' as scorecard_status,
         scorecards.coverage_floor,
         scorecards.roll_up,
+        {{ peers_of('scorecards.peer_group', 'account_days') }} as peers_of,
         true as is_bridge
     from earlier
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
@@ -49,6 +50,8 @@ bridges as (
             and earlier.day = matched.day
             and scorecards.lens = matched.lens
             and matched.scorecard_status = 'active'
+    inner join {{ ref('int_accounts__days') }} as account_days
+        on earlier.account_id = account_days.account_id and earlier.day = account_days.day
     left join matched as applied_anyway
         on
             earlier.account_id = applied_anyway.account_id

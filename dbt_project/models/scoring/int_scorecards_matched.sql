@@ -56,6 +56,7 @@ candidates as (
         scorecards.status as scorecard_status,
         scorecards.coverage_floor,
         scorecards.roll_up,
+        {{ peers_of('scorecards.peer_group', 'account_days') }} as peers_of,
         scorecards.is_default,
         scorecards.position
     from account_days
