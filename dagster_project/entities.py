@@ -26,8 +26,8 @@ SQL_TYPES: dict[ColumnType, str] = {
 class Column:
     """One column of an entity.
 
-    `minimum` and `maximum` are inclusive; `allowed` lists the legal texts. `personal` marks a value that
-    must not be copied into messages or quarantine.
+    `minimum` and `maximum` are inclusive; `allowed` lists the legal texts; `after` names a column of the same type that
+    lies before it. `personal` marks a value that must not be copied into messages or quarantine.
     """
 
     type: ColumnType
@@ -36,6 +36,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
+    after: str | None = None
     personal: bool = False
 
 
@@ -283,7 +284,7 @@ _ALL = (
             "pulse": Column("integer", "the CSM's opinion, 1 (worst) to 5", required=True, minimum=1, maximum=5),
             "author": Column("text", "who gave it"),
             "given_on": Column("date", "the day it was given", required=True),
-            "expires_on": Column("date", "first day on which it no longer counts"),
+            "expires_on": Column("date", "first day on which it no longer counts", after="given_on"),
             **_KNOWN,
         },
     ),
@@ -302,7 +303,7 @@ _ALL = (
             "author": Column("text", "who", required=True),
             "evidence": Column("text", "a link"),
             "starts_on": Column("date", "first day", required=True),
-            "expires_on": Column("date", "first day on which it no longer counts", required=True),
+            "expires_on": Column("date", "first day on which it no longer counts", required=True, after="starts_on"),
             **_KNOWN,
         },
     ),

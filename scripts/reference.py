@@ -158,6 +158,8 @@ def _limits(column: Column) -> str:
         return f"{column.minimum:g} to {column.maximum:g}"
     if column.minimum is not None:
         return f"at least {column.minimum:g}"
+    if column.after is not None:
+        return f"after `{column.after}`"
     return f"at most {column.maximum:g}" if column.maximum is not None else ""
 
 

@@ -59,6 +59,9 @@ class Plan:
                 continue
             is_needed = column.required or _is_way_to_account(self.entity, self.mapping, name)
             self.checks += _checks(name, column, number, is_needed=is_needed, pattern=mapped.format)
+            if column.after is not None:
+                other = list(self.entity.columns).index(column.after)
+                self.checks.append(Check(name, f"is not after {column.after}", f"t{number} <= t{other}"))
             if not column.personal:
                 self._shown[name] = f"cast(r{number} as varchar)"
 

@@ -208,6 +208,26 @@ def test_values_are_recoded_and_the_others_kept_and_checked(world: World) -> Non
     assert world.rejected() == [("t.csv", 4, "severity", "is none of urgent, high, normal, low", "P9")]
 
 
+def test_an_override_ends_after_it_begins(world: World) -> None:
+    names = ("override_id", "account_id", "kind", "score", "reason", "author", "starts_on", "expires_on")
+    world.map("overrides", "o.csv", {name: name for name in names})
+    rows = [
+        ("2026-01-05", "2026-01-06"),
+        ("2026-01-05", "2026-01-05"),
+        ("2026-01-05", "2025-01-05"),
+        ("2026-01-05", ""),
+    ]
+    lines = [f"O{n},A,cap,49,late,CSM,{start},{end}" for n, (start, end) in enumerate(rows)]
+    world.write("o.csv", "\n".join([",".join(names), *lines, ""]))
+    world.load("overrides")
+    assert world.column("select override_id from raw_files.overrides") == ["O0"]
+    assert world.rejected() == [
+        ("o.csv", 3, "expires_on", "is not after starts_on", "2026-01-05"),
+        ("o.csv", 4, "expires_on", "is not after starts_on", "2025-01-05"),
+        ("o.csv", 5, "expires_on", "is missing", None),
+    ]
+
+
 def test_a_constant_value(world: World) -> None:
     outcomes = {"outcome_id": "id", "account_id": "account", "kind": {"value": "churn"}, "decided_on": "on"}
     world.map("outcomes", "o.csv", outcomes)
