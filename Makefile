@@ -51,8 +51,8 @@ ifneq ($(DATA),)
 run ui: export HEALTH_DATA := $(DATA)
 endif
 
-test: $(DEV) $(MANIFEST) ## unit, defs and integration tests; PYTEST_ARGS="-k name"
-	@$(BIN)/python -m pytest tests --ignore=tests/acceptance $(PYTEST_ARGS)
+test: $(DEV) $(MANIFEST) ## unit, defs, oracle and integration tests; PYTEST_ARGS="-k name"
+	@$(BIN)/python -m pytest tests --ignore=tests/acceptance -m 'not long' $(PYTEST_ARGS)
 
 lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff; all five, also when one fails
 	@failed=; \
@@ -63,10 +63,8 @@ lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff; all five, also 
 	$(BIN)/python scripts/lint_sql.py || failed+=' sqlfluff'; \
 	if [[ -n $$failed ]]; then echo "lint: failed:$$failed"; exit 1; fi
 
-acceptance: $(DEV) $(MANIFEST) ## tests with real servers and clients; PYTEST_ARGS="-k name"
-	@if compgen -G 'tests/acceptance/test_*.py' > /dev/null; \
-	then $(BIN)/python -m pytest tests/acceptance $(PYTEST_ARGS); \
-	else echo 'acceptance: tests/acceptance has no test yet, so nothing was run'; fi
+acceptance: $(DEV) $(MANIFEST) ## the long tests, and those with real servers and clients; PYTEST_ARGS="-k name"
+	@$(BIN)/python -m pytest tests -m 'acceptance or long' $(PYTEST_ARGS)
 
 setup: $(RUNTIME) $(MANIFEST) ## only the virtual environment and dbt's manifest; PYTHON=python3.12
 	@$(BIN)/python -m compileall -q dagster_project sample

@@ -25,10 +25,15 @@ settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
+ACCEPTANCE = Path(__file__).with_name("acceptance")
 INTEGRATION = Path(__file__).with_name("integration")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if ACCEPTANCE in item.path.parents:
+            item.add_marker(pytest.mark.acceptance)
     items.sort(key=lambda item: INTEGRATION in item.path.parents)
 
 

@@ -26,6 +26,7 @@ from packaging.version import Version
 
 from dagster_project.components import common, dbt_process
 from dagster_project.components.check_sentences import check_sentence
+from dagster_project.components.event_log import at_once
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.portraits import table_metadata
 from dagster_project.run_days import RunDays, are_marts_tested, mark_scored, plan_run, set_marts_tested
@@ -175,7 +176,9 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
     except DagsterDbtCliRuntimeError as error:
         raise dg.Failure(description=_failed_nodes(invocation) or str(error), allow_retries=False) from error
     finally:
-        yield from _with_metadata(context, events, settings)
+        # Some hundred events at 25 ms each if every one were committed alone; nothing waits for them meanwhile.
+        with at_once(context.instance, context.run_id):
+            yield from _with_metadata(context, events, settings)
     with open_warehouse(settings) as connection:
         if days is None:
             set_marts_tested(connection, tested=stay_tested)

@@ -18,9 +18,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Self
 
+from dagster import DagsterInstance
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
@@ -80,8 +81,17 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 self.store_event(event)
 
     @contextmanager
+    def at_once(self, run_id: str) -> Iterator[None]:
+        """Commit all that this thread stores of a run until the block ends together; other threads wait for it."""
+        with self._hold(INDEX_SHARD_NAME), self._hold(run_id):
+            yield
+
+    @contextmanager
     def _hold(self, shard: str) -> Iterator[None]:
         """Keep one connection and its transaction to `shard` for whatever this thread stores meanwhile."""
+        if shard in self._held:
+            yield
+            return
         with self._connect(shard) as connection:
             self._held[shard] = connection
             try:
@@ -108,6 +118,12 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
         self._has_index_columns = self._has_index_columns or super()._has_asset_key_index_cols_on_connection(conn)
         return self._has_index_columns
+
+
+def at_once(instance: DagsterInstance, run_id: str) -> AbstractContextManager[None]:
+    """A block whose events are committed together, where the instance has this storage; elsewhere just a block."""
+    storage = instance.event_log_storage
+    return storage.at_once(run_id) if isinstance(storage, BatchedSqliteEventLogStorage) else nullcontext()
 
 
 class BatchedSqliteStorage(DagsterSqliteStorage):

@@ -14,6 +14,8 @@ from tests.integration.stories import Base, Sample, Through
 
 MORE = int(os.environ.get("HEALTH_KILLS", "0"))  # so many kills more, each on a company of its own
 
+pytestmark = pytest.mark.long
+
 
 def test_after_the_kills_the_marts_are_those_of_an_undisturbed_run(killed: Killed, base: Base) -> None:
     assert [killing.moment.name for killing in killed.killings] == [
@@ -49,11 +51,14 @@ def test_what_was_scored_before_the_kill_is_published_after_it(killed: Killed) -
     assert "Every day is scored, but not everything" in killed.last.out
 
 
-@pytest.mark.skipif(not MORE, reason="HEALTH_KILLS=n kills n runs more, at random moments; 90 s each")
-@pytest.mark.parametrize("number", range(MORE))
-def test_one_more_kill(number: int, through_before: Through, base: Base, sample: Sample, tmp_path: Path) -> None:
-    draw = random.Random(number)
-    home = through_before.home.copy(tmp_path / "killed", sample.landing)
-    kill_at(home, Moment("random", lambda run: "accounts:" in run.text, draw.uniform(0, 30), group=bool(number % 2)))
-    home.run().succeeded()
-    assert differences(home.mart, base.mart) == []
+if MORE:  # HEALTH_KILLS=n kills n runs more, at random moments; 90 s each
+
+    @pytest.mark.parametrize("number", range(MORE))
+    def test_one_more_kill(number: int, through_before: Through, base: Base, sample: Sample, tmp_path: Path) -> None:
+        draw = random.Random(number)
+        home = through_before.home.copy(tmp_path / "killed", sample.landing)
+        kill_at(
+            home, Moment("random", lambda run: "accounts:" in run.text, draw.uniform(0, 30), group=bool(number % 2))
+        )
+        home.run().succeeded()
+        assert differences(home.mart, base.mart) == []

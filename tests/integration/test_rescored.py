@@ -9,6 +9,8 @@ import pytest
 from tests.integration.homes import LAST, ask
 from tests.integration.stories import Base, Imagined, Restated
 
+pytestmark = pytest.mark.long
+
 
 def test_other_weights_give_the_scores_of_a_run_with_them(imagined: Imagined, restated: Restated, base: Base) -> None:
     scores = (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.homes import differences
 from tests.integration.stories import Base, Untested
+
+pytestmark = pytest.mark.long
 
 
 def test_the_run_names_the_test_that_failed(untested: Untested) -> None:

@@ -1,4 +1,4 @@
--- grain: account, day of the run and measure; the mean of the account's own values 28 to 84 days ago, of 28 days at least
+-- grain: account, day of the run and measure; the mean of the account's own values 28 to 84 days ago, if of 28 days
 {{ config(materialized='table') }}
 with wanted as (
     select distinct measure

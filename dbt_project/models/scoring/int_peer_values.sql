@@ -1,5 +1,5 @@
 -- grain: account, day of the run, measure and peer group; where the account's value stands among its peers
--- Peers are all accounts of the day with the same value of the field, whose measure is known. Fewer than 30 say nothing.
+-- Peers are all accounts of the day with the same value of the field, whose measure is known. Fewer than 30 say little.
 {{ config(materialized='table') }}
 with wanted as (
     select distinct
