@@ -9,6 +9,8 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from dagster_project.report.summary import points as shown_score
+from dagster_project.report.summary import signed
 from dagster_project.report.terminal import clean
 from dagster_project.settings import Settings
 
@@ -170,9 +172,11 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
     table.add_row("", "sum", "", "", "", "", "", _number(score["raw_score"]), "")
     console.print(table)
     if score["adjustment"]:
-        console.print(f"Then: {clean(str(score['adjustment']))}. Score in force: {_number(score['score'])}.")
+        console.print(
+            f"Then: {clean(str(score['adjustment']))}. Score in force: {shown_score(_float(score['score']))}."
+        )
     trends = [(days, score[f"trend_{days}d"]) for days in (7, 30, 90)]
-    known = [f"{float(str(change)):+.1f} in {days} days" for days, change in trends if change is not None]
+    known = [f"{signed(float(str(change)), 1)} in {days} days" for days, change in trends if change is not None]
     console.print("Change: " + (", ".join(known) if known else "not known, there is no earlier score") + ".")
     console.print("weight: in force, after the missing measures' weight went to the others; in brackets: as written.")
 
@@ -182,15 +186,15 @@ def _print_change(console: Console, effects: list[tuple[object, ...]], span_days
     if not effects:
         console.print(f"\nAgainst {since} before: nothing moved the score, or it was not scored then.")
         return
-    before, after, compared_day = effects[0][6:]
+    before, after, compared_day = (*map(_float, effects[0][6:8]), effects[0][8])
     if before is None or after is None:
         what = "had too little data to be judged" if before is None else "can be judged no more"
         console.print(f"\nAgainst {compared_day}: there is no difference to split, the account {what}.")
         return
-    difference = float(str(after)) - float(str(before)) + 0.0
+    difference = after - before
     console.print(
-        f"\nWhat moved it since {compared_day}: {_number(before)} to {_number(after)}, "
-        f"{round(difference, 1) + 0.0:+.1f}, exactly the sum of these points"
+        f"\nWhat moved it since {compared_day}: {shown_score(before)} to {shown_score(after)}, "
+        f"{signed(difference, 1)}, exactly the sum of these points"
     )
     table = Table(box=None, pad_edge=False)
     for title in ("effect", "measure"):
@@ -200,10 +204,14 @@ def _print_change(console: Console, effects: list[tuple[object, ...]], span_days
     for effect, measure, unit, value_before, value_after, points, *_ in effects:
         table.add_row(
             EFFECTS[str(effect)], clean(str(measure or "")), _known(value_before, unit), _known(value_after, unit),
-            f"{float(str(points)):+.2f}",
+            signed(float(str(points)), 2),
         )  # fmt: skip
-    table.add_row("sum", "", "", "", f"{round(difference, 2) + 0.0:+.2f}")
+    table.add_row("sum", "", "", "", signed(difference, 2))
     console.print(table)
+
+
+def _float(value: object) -> float | None:
+    return None if value is None else float(str(value))
 
 
 def _known(value: object, unit: object) -> str:
@@ -213,7 +221,7 @@ def _known(value: object, unit: object) -> str:
 def _verdict(score: dict[str, object]) -> str:
     if score["score"] is None:
         return f"too little data to judge (the {_number(score['raw_score'])} of what is known does not count)"
-    return f"{_number(score['score'])}, {score['band']}"
+    return f"{shown_score(_float(score['score']))}, {score['band']}"
 
 
 def _number(value: object, factor: float = 1) -> str:

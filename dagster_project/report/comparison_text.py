@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dagster_project.report.comparison import BIN_POINTS, Comparison
-from dagster_project.report.summary import BAND_TITLES, BANDS, count, points
+from dagster_project.report.summary import BAND_TITLES, BANDS, count, points, signed
 from dagster_project.report.terminal import WIDTH, clean
 
 OWNERS_SHOWN = 15
@@ -127,7 +127,7 @@ def _movers(comparison: Comparison) -> Table | str:
             bands += f" -> {BAND_TITLES[each.band_after]}"
         table.add_row(
             Text(clean(each.account_name) or clean(each.account_id)), "–" if each.arr is None else f"{each.arr:,.0f}",
-            points(each.score_before), points(each.score_after), f"{each.score_after - each.score_before:+.1f}", bands,
+            points(each.score_before), points(each.score_after), signed(each.score_after - each.score_before, 1), bands,
             Text(clean(each.owner) or "–"),
         )  # fmt: skip
     return table

@@ -178,6 +178,11 @@ def percent(share: float | None) -> str:
     return f"{rounded} %"
 
 
+def signed(change: float, digits: int) -> str:
+    """A change of points with its sign, as in +3.2; what rounds to nothing has the sign of nothing, not of a loss."""
+    return f"{round(change, digits) + 0.0:+.{digits}f}"
+
+
 def points(score: float | None) -> str:
     """A score with one decimal, cut and not rounded: 49.97 is red and must not read 50.0. A dash if not known."""
     # The inner rounding keeps 67.1, which is 67.0999... in binary, at 67.1.

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagster_project.report.summary import BAND_TITLES, Summary, count, percent, points
+from dagster_project.report.summary import BAND_TITLES, Summary, count, percent, points, signed
 
 WIDTH = 100
 _ISSUES_SHOWN = 8
@@ -90,7 +90,7 @@ def _at_risk(summary: Summary) -> Table | str:
     table.add_column("ARR", justify="right", no_wrap=True)
     table.add_column("What drives it down\n(points lost)", ratio=1)
     for each in summary.at_risk:
-        trend = "–" if each.trend_30d is None else f"{each.trend_30d:+.0f}"
+        trend = "–" if each.trend_30d is None else signed(each.trend_30d, 0)
         table.add_row(
             Text(clean(each.account_name) or clean(each.account_id)),
             points(each.score),

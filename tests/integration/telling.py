@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.integration import killings as _killings  # noqa: F401  it adds a story
 from tests.integration import stories
+from tests.integration import untested as _untested  # noqa: F401  so does it
 from tests.integration.homes import end_all
 
 

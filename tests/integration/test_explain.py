@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dagster_project.commands.explain import SPANS
 from tests.integration.homes import ask
 from tests.integration.stories import Base, Explained
 
@@ -30,3 +31,8 @@ def test_another_span_has_its_own_split(explained: Explained) -> None:
 def test_a_span_that_is_not_split_is_refused(explained: Explained) -> None:
     assert explained.wrong.code == 2
     assert "5 is not legal; legal: 1, 7, 30" in explained.wrong.err
+
+
+def test_the_spans_offered_are_those_of_the_mart(base: Base) -> None:
+    spans = ask(base.mart, "select distinct span_days from marts.fct_score_changes order by 1")
+    assert [days for (days,) in spans] == list(SPANS)

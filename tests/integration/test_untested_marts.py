@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.homes import differences
-from tests.integration.stories import Base, Untested
+from tests.integration.stories import Base
+from tests.integration.untested import Untested
 
 pytestmark = pytest.mark.long
 

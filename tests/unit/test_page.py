@@ -19,7 +19,7 @@ from dagster_project.destinations.mart import publish_mart
 from dagster_project.report import page
 from dagster_project.report.page import write_page
 from dagster_project.report.reading import ReportError
-from dagster_project.report.summary import percent, points, portfolio_summary
+from dagster_project.report.summary import percent, points, portfolio_summary, signed
 from dagster_project.report.terminal import WIDTH, render_text
 from tests.marts_fixture import LAST_DAY, NASTY_NAMES, SCRIPT, build_warehouse
 
@@ -374,3 +374,11 @@ def test_a_name_in_rich_markup_is_printed_as_it_is(tmp_path: Path) -> None:
         con.execute("update marts.current_health set score = 10, band = 'red', account_name = '[bold]A[/] :smile:'")
     text = render_text(portfolio_summary(publish_mart(warehouse, tmp_path / "published").path), {})
     assert "[bold]A[/] :smile:" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "digits", "shown"),
+    [(-0.4, 0, "+0"), (-0.6, 0, "-1"), (17, 0, "+17"), (-0.04, 1, "+0.0"), (3.25, 2, "+3.25")],
+)
+def test_a_change_that_rounds_to_nothing_is_no_loss(change: float, digits: int, shown: str) -> None:
+    assert signed(change, digits) == shown

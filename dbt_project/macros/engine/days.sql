@@ -29,7 +29,6 @@ select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
 {# A window frame: from so many days before to so many days before, of rows ordered by a day. #}
 {% macro days_before(first, last) %}{{ return(adapter.dispatch('days_before')(first, last)) }}{% endmacro %}
 {% macro default__days_before(first, last) %}range between interval {{ first }} days preceding and interval {{ last }} days preceding{% endmacro %}
-{% macro spark__days_before(first, last) %}range between interval {{ first }} days preceding and interval {{ last }} days preceding{% endmacro %}
 
 {# The last day of a day's month. #}
 {% macro month_end(day) %}{{ return(adapter.dispatch('month_end')(day)) }}{% endmacro %}

@@ -90,11 +90,10 @@ bridged as (
     select
         account_id,
         day,
-        lens,
-        span_days,
-        max(raw_bridged) as raw_bridged
-    from measures
-    group by account_id, day, lens, span_days
+        scorecard_hash,
+        max(raw_score) as raw_score
+    from {{ ref('int_bridged_scores') }}
+    group by account_id, day, scorecard_hash
 ),
 
 -- Where the old version knows nothing of the later day, the two cannot be told apart: all of it is the version's.
@@ -105,16 +104,16 @@ by_account as (
         case parts.effect
             when 'exception' then known.exception_points
             when 'override' then known.override_points
-            else known.raw_after - coalesce(bridged.raw_bridged, known.raw_before)
+            else known.raw_after - coalesce(bridged.raw_score, known.raw_before)
         end as points
     from known
     left join bridged
         on
             known.account_id = bridged.account_id
             and known.day = bridged.day
-            and known.lens = bridged.lens
-            and known.span_days = bridged.span_days
+            and known.scorecard_hash_before = bridged.scorecard_hash
     cross join (values ('exception'), ('override'), ('version')) as parts (effect)
+    where parts.effect <> 'version' or known.scorecard_hash <> known.scorecard_hash_before
 ),
 
 -- Without a score on one of the days there is no difference to split, but something has happened.

@@ -28,10 +28,10 @@ earlier as (
 
 bridges as (
     select
-        matched.account_id,
-        matched.day,
-        matched.segment,
-        matched.arr,
+        earlier.account_id,
+        earlier.day,
+        account_days.segment,
+        account_days.arr,
         scorecards.scorecard_hash,
         scorecards.scorecard_id,
         scorecards.version as scorecard_version,
@@ -44,12 +44,6 @@ bridges as (
     from earlier
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on earlier.scorecard_hash = scorecards.scorecard_hash
-    inner join matched
-        on
-            earlier.account_id = matched.account_id
-            and earlier.day = matched.day
-            and scorecards.lens = matched.lens
-            and matched.scorecard_status = 'active'
     inner join {{ ref('int_accounts__days') }} as account_days
         on earlier.account_id = account_days.account_id and earlier.day = account_days.day
     left join matched as applied_anyway

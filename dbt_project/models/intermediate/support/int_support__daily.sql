@@ -31,39 +31,14 @@ spans as (
         {{ add_days('created_day', 90) }} as closes,
         1 as tickets,
         0 as open,
-        0 as urgent,
-        0 as half_points
+        0 as open_urgent,
+        0 as open_half_points
     from steps
     union all
     select account_id, opens, closes, 0, 1, urgent, half_points
     from open_spans
-),
-
-clipped as (
-    select
-        * exclude (opens),
-        greatest(opens, {{ from_day() }}) as opens
-    from spans
-    where closes > greatest(opens, {{ from_day() }}) and opens <= {{ to_day() }}
-),
-
-changes as (
-    select account_id, opens as day, tickets, open, urgent, half_points from clipped
-    union all
-    select account_id, closes, -tickets, -open, -urgent, -half_points from clipped
-),
-
-final as (
-    select
-        account_id,
-        day,
-        cast(sum(tickets) as bigint) as tickets_change,
-        cast(sum(open) as bigint) as open_change,
-        cast(sum(urgent) as bigint) as open_urgent_change,
-        cast(sum(half_points) as bigint) as open_half_points_change
-    from changes
-    where day <= {{ to_day() }}
-    group by account_id, day
 )
 
-select * from final
+{{ span_changes(
+    'spans', {'tickets': 'bigint', 'open': 'bigint', 'open_urgent': 'bigint', 'open_half_points': 'bigint'}
+) }}

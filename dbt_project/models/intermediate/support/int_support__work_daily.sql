@@ -53,45 +53,13 @@ spans as (
         0, 0, 0, 0, 0, 1, 0, 0
     from steps
     where solved_day is not null and reopened_day is not null
-),
-
-clipped as (
-    select
-        * exclude (opens),
-        greatest(opens, {{ from_day() }}) as opens
-    from spans
-    where closes > greatest(opens, {{ from_day() }}) and opens <= {{ to_day() }}
-),
-
-changes as (
-    select
-        account_id, opens as day, replies, response_seconds, solutions, resolved, resolution_seconds, reopened,
-        timed, handling_minutes, newest_reply, newest_solution
-    from clipped
-    union all
-    select
-        account_id, closes, -replies, -response_seconds, -solutions, -resolved, -resolution_seconds, -reopened,
-        -timed, -handling_minutes, null, null
-    from clipped
-),
-
-final as (
-    select
-        account_id,
-        day,
-        cast(sum(replies) as bigint) as replies_change,
-        cast(sum(response_seconds) as bigint) as response_seconds_change,
-        cast(sum(solutions) as bigint) as solutions_change,
-        cast(sum(resolved) as bigint) as resolved_change,
-        cast(sum(resolution_seconds) as bigint) as resolution_seconds_change,
-        cast(sum(reopened) as bigint) as reopened_change,
-        cast(sum(timed) as bigint) as timed_change,
-        cast(sum(handling_minutes) as decimal(28, 4)) as handling_minutes_change,
-        max(newest_reply) as newest_reply,
-        max(newest_solution) as newest_solution
-    from changes
-    where day <= {{ to_day() }}
-    group by account_id, day
 )
 
-select * from final
+{{ span_changes(
+    'spans',
+    {
+        'replies': 'bigint', 'response_seconds': 'bigint', 'solutions': 'bigint', 'resolved': 'bigint',
+        'resolution_seconds': 'bigint', 'reopened': 'bigint', 'timed': 'bigint', 'handling_minutes': 'decimal(28, 4)',
+    },
+    ['newest_reply', 'newest_solution']
+) }}
