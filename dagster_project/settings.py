@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from dagster_project.config_file import ConfigError, KeyPath, mapping, read_document, sequence, suggest, validate
-from dagster_project.config_types import Day, Name, Place, Strict, Text, Timezone, Whole, refuse, show
+from dagster_project.config_types import Day, Name, Number, Place, Strict, Text, Timezone, Whole, refuse, show
 from dagster_project.source_settings import (
     ColumnMapping,
     FileEntity,
@@ -130,6 +130,7 @@ class PipelineFile(Strict):
     timezone: Timezone = "UTC"
     days: Days
     look_back_days: Annotated[Whole, Field(ge=0)] = 7
+    outage_share: Annotated[Number, Field(gt=0, le=1)] = 0.8
     scorecards: Place = Path("config/scorecards")
     alerts: Place = Path("config/alerts.yml")
     schedule: Schedule = Schedule()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -48,16 +48,38 @@ def _check_measures(groups: dict[str, Any], measures: Collection[str]) -> Found:
 
 
 def _check_rule(rule: dict[str, Any], path: KeyPath) -> Found:
-    given = [key for key in ("curve", "steps", "half_life") if rule.get(key) is not None]
-    if len(given) != 1:
-        has = f"has {' and '.join(given)}" if given else "has none"
-        yield path, f"needs exactly one of curve, steps and half_life, to turn its value into a score; {has}"
+    yield from _check_judgement(rule, path, ("curve", "steps", "half_life", "by_account_age"))
+    if isinstance(rule.get("by_account_age"), dict):
+        yield from _check_ages(rule["by_account_age"], (*path, "by_account_age"))
+    warning, oldest = as_number(rule.get("warn_age_days")), as_number(rule.get("max_age_days"))
+    if warning is not None and (oldest is None or warning >= oldest):
+        yield (*path, "warn_age_days"), "warns before a measure is too old: needs a max_age_days, and a larger one"
     if (rule.get("normalise") == "target") != (rule.get("target") is not None):
         yield path, "`normalise: target` and `target: NUMBER` go together: the value is divided by the number"
+
+
+def _check_judgement(rule: dict[str, Any], path: KeyPath, ways: Sequence[str]) -> Found:
+    given = [key for key in ways if rule.get(key) is not None]
+    if len(given) != 1:
+        has = f"has {' and '.join(given)}" if given else "has none"
+        legal = f"{', '.join(ways[:-1])} and {ways[-1]}"
+        yield path, f"needs exactly one of {legal}, to turn its value into a score; {has}"
     if isinstance(rule.get("curve"), dict):
         yield from _check_curve(rule["curve"], (*path, "curve"))
     if isinstance(rule.get("steps"), list):
         yield from _check_steps([mapping(step) for step in rule["steps"]], (*path, "steps"))
+
+
+def _check_ages(judgements: dict[str, Any], path: KeyPath) -> Found:
+    if not judgements:
+        yield path, "needs at least one age in days, as in {90: {curve: {0: 0, 1: 100}}}"
+    ages = [(key, number) for key in judgements if (number := as_number(key)) is not None]
+    for (before, low), (key, high) in pairwise(ages):
+        if high <= low:
+            yield (*path, key), f"ages should ascend; {key} comes after {before}"
+    for key, judgement in judgements.items():
+        if isinstance(judgement, dict):
+            yield from _check_judgement(judgement, (*path, key), ("curve", "steps", "half_life"))
 
 
 def _check_curve(curve: dict[str, Any], path: KeyPath) -> Found:

@@ -14,6 +14,7 @@ from dagster_project.scorecards.schema import Scorecard
 Node = dict[str, Any]
 
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_WAYS = ("curve", "steps", "half_life")
 _NUMBER_KEY = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 
@@ -26,11 +27,13 @@ def scorecard_json_schema(measures: Mapping[str, Measure], meanings: Mapping[str
     schema = _tidied(Scorecard.model_json_schema(by_alias=True))
     parts: dict[str, Node] = schema["$defs"]
     schema["properties"]["bands"]["required"] = list(schema["properties"]["bands"]["propertyNames"]["enum"])
-    rule = parts["ScoredMeasure"]
-    rule["oneOf"] = [{"required": [key]} for key in ("curve", "steps", "half_life")]
-    rule["properties"]["curve"] |= {"propertyNames": {"pattern": _NUMBER_KEY}, "minProperties": 2}
-    rule["properties"]["steps"]["minItems"] = 2
-    parts["ScoreException"]["oneOf"] = [{"required": ["cap"]}, {"required": ["floor"]}]
+    for part, ways in (("ScoredMeasure", ("curve", "steps", "half_life", "by_account_age")), ("Judgement", _WAYS)):
+        rule = parts[part]
+        rule["oneOf"] = _one_of(ways)
+        rule["properties"]["curve"] |= {"propertyNames": {"pattern": _NUMBER_KEY}, "minProperties": 2}
+        rule["properties"]["steps"]["minItems"] = 2
+    parts["ScoredMeasure"]["properties"]["by_account_age"]["minProperties"] = 1
+    parts["ScoreException"]["oneOf"] = _one_of(("cap", "floor", "band"))
     parts["When"]["properties"]["measure"] = {"enum": list(measures)}
     parts["Group"]["properties"]["measures"] = {
         "type": "object",
@@ -43,6 +46,10 @@ def scorecard_json_schema(measures: Mapping[str, Measure], meanings: Mapping[str
     }
     _describe(schema, schema, "", meanings)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _one_of(keys: tuple[str, ...]) -> list[Node]:
+    return [{"required": [key]} for key in keys]
 
 
 def _tidied(node: Any) -> Any:

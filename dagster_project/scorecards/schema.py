@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from dagster_project.config_types import Day, KeyNumber, Name, Number, Strict, Text, Whole, finite, refuse, show
+from dagster_project.config_types import Day, KeyNumber, Name, Number, Strict, Text, Whole, as_number, finite, refuse, show
 from dagster_project.scorecards.segments import Segment, above, curve_segments, half_life_segment, step_segments
 
 Band = Literal["red", "yellow", "green"]
@@ -44,6 +45,13 @@ def _score(value: float) -> float:
     return value
 
 
+def _age(value: object) -> int:
+    number = as_number(value)
+    if number is None or number < 0 or number != int(number) or number >= 1e6:
+        raise refuse(f"should be a whole number of days since the account was created, such as 90; is {show(value)}")
+    return int(number)
+
+
 def _conditions(value: object) -> object:
     """`applies_to: default` is the scorecard without conditions."""
     if value == "default":
@@ -72,6 +80,10 @@ Texts = Annotated[
     BeforeValidator(_one_or_more, json_schema_input_type=Text | Annotated[list[Text], Field(min_length=1)]),
     Field(min_length=1),
 ]
+HalfLife = Annotated[Point, Field(gt=0)]
+KeyAge = Annotated[
+    int, BeforeValidator(_age, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,6}$")])
+]  # keys of YAML mappings are text
 CoverageFloor = Annotated[Number, Field(ge=0, le=1)]
 
 
@@ -112,21 +124,12 @@ class Step(Strict):
     score: Score
 
 
-class ScoredMeasure(Strict):
-    """How one measure counts: its weight in the group, how old it may be, and one of curve, steps and half_life.
+class Judgement(Strict):
+    """From a value to a score: one of curve, steps and half_life."""
 
-    `normalise` puts something else than the value itself on the curve: its percentile or z-score among the peers, or
-    its ratio to the account's own past or to `target`. `shrink_to_peers` is k of (n*s + k*m) / (n + k).
-    """
-
-    weight: Weight
-    max_age_days: Annotated[Whole, Field(ge=1)] | None = None
-    normalise: Normalise | None = None
-    target: Annotated[Point, Field(gt=0)] | None = None
-    shrink_to_peers: Annotated[Whole, Field(ge=1)] | None = None
     curve: dict[KeyPoint, Score] | None = None
     steps: tuple[Step, ...] | None = None
-    half_life: Annotated[Point, Field(gt=0)] | None = None
+    half_life: HalfLife | None = None
 
     @property
     def segments(self) -> list[Segment]:
@@ -139,6 +142,43 @@ class ScoredMeasure(Strict):
         starts = [step.from_ for step in steps[1:] if step.from_ is not None]
         starts = starts or [above(step.up_to) for step in steps if step.up_to is not None]
         return step_segments(starts, [step.score for step in steps])
+
+
+class ScoredMeasure(Strict):
+    """How one measure counts: its weight in the group, how old it may be, and one of curve, steps and half_life.
+
+    `normalise` puts something else than the value itself on the curve: its percentile or z-score among the peers, or
+    its ratio to the account's own past or to `target`. `shrink_to_peers` is k of (n*s + k*m) / (n + k).
+    `by_account_age` holds a judgement of its own for each age in days from which it applies.
+    """
+
+    weight: Weight
+    max_age_days: Annotated[Whole, Field(ge=1)] | None = None
+    normalise: Normalise | None = None
+    target: Annotated[Point, Field(gt=0)] | None = None
+    shrink_to_peers: Annotated[Whole, Field(ge=1)] | None = None
+    curve: dict[KeyPoint, Score] | None = None
+    steps: tuple[Step, ...] | None = None
+    half_life: HalfLife | None = None
+    by_account_age: dict[KeyAge, Judgement] | None = None
+    warn_age_days: Annotated[Whole, Field(ge=1)] | None = None
+
+    @property
+    def asked_from_age(self) -> int | None:
+        """Days since its creation from which an account is asked for this measure; None is always."""
+        return min(self.by_account_age) or None if self.by_account_age else None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The pieces that SQL joins, those of each account age after those of a lower one."""
+        if self.by_account_age is None:
+            return Judgement(curve=self.curve, steps=self.steps, half_life=self.half_life).segments
+        ages = sorted(self.by_account_age)
+        return [
+            replace(piece, age_from=age, age_to=following)
+            for age, following in zip(ages, [*ages[1:], None], strict=True)
+            for piece in self.by_account_age[age].segments
+        ]
 
 
 class Group(Strict):
@@ -206,6 +246,7 @@ class Scorecard(Strict):
     peer_group: PeerGroup = "segment"
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     exceptions: tuple[ScoreException, ...] = ()
+    grace_days: Annotated[Whole, Field(ge=1)] | None = None
 
     @property
     def measures(self) -> dict[str, tuple[str, ScoredMeasure]]:

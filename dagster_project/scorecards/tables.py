@@ -24,12 +24,14 @@ BELOW_BAND = 0.01  # the next band begins at its first score, so the one below e
 SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "settings": {
         "company": _TEXT, "first_day": _DAY, "last_day": _DAY, "look_back_days": _WHOLE, "config_hash": _TEXT,
+        "outage_share": _REAL,
     },
     "key_features": {"plan": _TEXT, "feature": _TEXT, "position": _WHOLE},
     "scorecards": {
         "scorecard_hash": _TEXT, "scorecard_id": _TEXT, "version": _TEXT, "title": _TEXT, "lens": _TEXT,
         "status": _TEXT, "position": _WHOLE, "is_default": _FLAG, "coverage_floor": _REAL, "roll_up": _TEXT,
         "peer_group": _TEXT, "is_current": _FLAG, "effective_from": _DAY, "effective_to": _DAY,
+        "grace_days": _WHOLE,
     },
     "scorecard_conditions": {
         "scorecard_hash": _TEXT, "condition_no": _WHOLE, "field": _TEXT, "text_value": _TEXT, "number_from": _REAL,
@@ -41,11 +43,13 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     },
     "scorecard_measures": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "measure_group": _TEXT, "weight": _WEIGHT, "max_age_days": _WHOLE,
-        "normalise": _TEXT, "target": _REAL, "shrink_to_peers": _WHOLE, "position": _WHOLE,
+        "normalise": _TEXT, "target": _REAL, "shrink_to_peers": _WHOLE, "position": _WHOLE, "warn_age_days": _WHOLE,
+        "asked_from_age": _WHOLE,
     },
     "score_segments": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "segment_no": _WHOLE, "lower_value": _REAL, "upper_value": _REAL,
         "x0": _REAL, "x1": _REAL, "y0": _REAL, "y1": _REAL, "half_life": _REAL,
+        "age_from": _WHOLE, "age_to": _WHOLE,
     },
     "scorecard_bands": {
         "scorecard_hash": _TEXT, "band": _TEXT, "lower_score": _REAL, "upper_score": _REAL, "position": _WHOLE,
@@ -93,7 +97,7 @@ def _table(columns: dict[str, pa.DataType], rows: Sequence[Row]) -> pa.Table:
 
 def _settings(settings: Settings) -> Row:
     days = settings.days
-    return settings.company, days.first, days.last, settings.look_back_days, settings.content_hash
+    return settings.company, days.first, days.last, settings.look_back_days, settings.content_hash, settings.outage_share
 
 
 def _key_features(settings: Settings) -> Iterator[Row]:
@@ -107,7 +111,7 @@ def _scorecard(one: LoadedScorecard) -> Iterator[Row]:
     yield (
         one.hash, spec.scorecard, spec.version, spec.title, spec.lens, spec.status, one.position,
         spec.applies_to.is_default, spec.coverage_floor, spec.roll_up, spec.peer_group, True,
-        spec.effective_from, one.effective_to,
+        spec.effective_from, one.effective_to, spec.grace_days,
     )  # fmt: skip
 
 
@@ -127,14 +131,16 @@ def _groups(one: LoadedScorecard) -> Iterator[Row]:
 def _measures(one: LoadedScorecard) -> Iterator[Row]:
     for place, (name, (group, rule)) in enumerate(one.spec.measures.items(), start=1):
         how = (rule.normalise, rule.target, rule.shrink_to_peers)
-        yield one.hash, name, group, rule.weight, rule.max_age_days, *how, place
+        ages = (rule.warn_age_days, rule.asked_from_age)
+        yield one.hash, name, group, rule.weight, rule.max_age_days, *how, place, *ages
 
 
 def _segments(one: LoadedScorecard) -> Iterator[Row]:
     for name, (_, rule) in one.spec.measures.items():
         for number, piece in enumerate(rule.segments, start=1):
             line = (piece.x0, piece.x1, piece.y0, piece.y1)
-            yield one.hash, name, number, piece.lower, piece.upper, *line, piece.half_life
+            rest = (piece.half_life, piece.age_from, piece.age_to)
+            yield one.hash, name, number, piece.lower, piece.upper, *line, *rest
 
 
 def _bands(one: LoadedScorecard) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 {%- set columns = [
     'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment',
     'arr', 'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
-    'exception_effect', 'override_effect',    'measures_present', 'measures_expected',
+    'exception_effect', 'override_effect', 'measures_present', 'measures_expected', 'measures_ageing',
 ] %}
 {{ config(
     materialized='incremental',
@@ -96,7 +96,8 @@ final as (
         exception_effect,
         override_effect,
         measures_present,
-        measures_expected
+        measures_expected,
+        measures_ageing
     from compared
     where
         day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }}

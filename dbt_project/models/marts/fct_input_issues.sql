@@ -157,6 +157,19 @@ final as (
         cast(rows as bigint) as rows,
         cast(first_row.sort_key || ' line ' || cast(first_row.place as varchar) as varchar) as example
     from counted
+    union all
+    select
+        'files',
+        'usage_events',
+        'feed_outage',
+        'usage_events fell silent: days on which it brought too few accounts to be alive, and usage is not known',
+        count(*),
+        max(
+            cast(day as varchar) || ': ' || cast(accounts_seen as varchar) || ' accounts, usually up to '
+            || cast(accounts_usual as varchar)
+        )
+    from {{ ref('int_usage__outages') }}
+    having count(*) > 0
 )
 
 select * from final

@@ -21,6 +21,7 @@ select
     weight_in_force,
     contribution,
     points_lost,
-    missing_reason
+    missing_reason,
+    is_ageing
 from {{ ref('int_contributions') }}
 where not is_bridge

@@ -47,6 +47,7 @@ final as (
         weight_of_group * weight_in_group * cast(measure_score as double) as contribution,
         weight_of_group * weight_in_group * (100 - cast(measure_score as double)) as points_lost,
         missing_reason,
+        is_ageing,
         is_bridge
     from weighed
 )

@@ -18,7 +18,8 @@ with added as (
             end
         ) as chosen,
         count(measure_score) as measures_present,
-        count(*) as measures_expected
+        count(*) filter (where weight > 0) as measures_expected,
+        count(*) filter (where is_ageing) as measures_ageing
     from {{ ref('int_measure_scores') }}
     group by account_id, day, scorecard_hash, measure_group
 ),
@@ -35,20 +36,24 @@ rolled_up as (
         added.weight_present,
         added.measures_present,
         added.measures_expected,
+        added.measures_ageing,
         added.chosen.place as chosen_position,
-        {{ as_points('added.weight_present / added.weight_expected') }} as coverage,
+        -- NULL where the account is asked for none of the group's measures yet: such a group is not missing either.
+        {{ as_points('added.weight_present / nullif(added.weight_expected, 0)') }} as coverage,
         case groups.roll_up
             when 'lowest' then added.lowest
             when 'highest' then added.highest
             else {{ as_points('added.weighted_score / nullif(added.weight_present, 0)') }}
         end as group_score,
         case
+            when added.measures_expected = 0 then null
             when groups.roll_up = 'highest' then coalesce(added.highest, 0)
             when groups.roll_up = 'mean' then {{ as_points('added.weighted_score / added.weight_expected') }}
             when added.measures_present = added.measures_expected then added.lowest
             else 0
         end as group_low,
         case
+            when added.measures_expected = 0 then null
             when groups.roll_up = 'lowest' then coalesce(added.lowest, 100)
             when groups.roll_up = 'mean'
                 then

@@ -10,6 +10,7 @@ with excepted as (
         adjustments.override_value,
         case
             when raw_scores.raw_score is null or raw_scores.coverage < raw_scores.coverage_floor - 1e-9 then null
+            when raw_scores.account_age_days < raw_scores.grace_days then null
             else {{ held('raw_scores.raw_score', 'adjustments.exception_cap', 'adjustments.exception_floor') }}
         end as excepted_score
     from {{ ref('int_raw_scores') }} as raw_scores
@@ -64,7 +65,11 @@ final as (
         raw_score,
         score,
         band,
-        case when score is null then 'insufficient_data' else 'scored' end as status,
+        case
+            when score is not null then 'scored'
+            when account_age_days < grace_days then 'in_grace'
+            else 'insufficient_data'
+        end as status,
         coverage,
         score_low,
         score_high,
@@ -75,7 +80,8 @@ final as (
         score - excepted_score as override_effect,
         is_bridge,
         measures_present,
-        measures_expected
+        measures_expected,
+        measures_ageing
     from banded
 )
 

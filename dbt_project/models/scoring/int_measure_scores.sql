@@ -8,12 +8,15 @@ with expected as (
         applied.scorecard_hash,
         applied.peers_of,
         applied.is_bridge,
+        applied.account_age_days,
         scorecards.peer_group,
         measures.measure,
         measures.measure_group,
         groups.roll_up as group_roll_up,
         measures.weight,
         measures.max_age_days,
+        measures.warn_age_days,
+        measures.asked_from_age,
         measures.normalise,
         measures.target,
         measures.shrink_to_peers,
@@ -34,6 +37,7 @@ observed as (
         measures.value,
         measures.sample_size,
         measures.observed_at,
+        outages.day is not null as is_feed_out,
         case expected.normalise
             when 'peer_percentile' then peer_values.percentile
             when 'peer_z_score' then peer_values.z_score
@@ -58,12 +62,16 @@ observed as (
             expected.account_id = own_baselines.account_id
             and expected.day = own_baselines.day
             and expected.measure = own_baselines.measure
+    left join {{ ref('int_usage__outages') }} as outages
+        on expected.day = outages.day and {{ rests_on('expected.measure', 'usage_events') }}
 ),
 
 explained as (
     select
         *,
         case
+            when account_age_days < asked_from_age then 'in_grace'
+            when value is null and is_feed_out then 'feed_outage'
             when value is null then 'no_data'
             when max_age_days is not null and {{ days_from('observed_at', 'day') }} > max_age_days then 'stale'
             when normalised_value is null and normalise = 'own_baseline' then 'no_baseline'
@@ -92,6 +100,8 @@ scored as (
             and explained.measure = segments.measure
             and (segments.lower_value is null or explained.normalised_value >= segments.lower_value)
             and (segments.upper_value is null or explained.normalised_value < segments.upper_value)
+            and (segments.age_from is null or explained.account_age_days >= segments.age_from)
+            and (segments.age_to is null or explained.account_age_days < segments.age_to)
 ),
 
 -- A score that rests on few facts is drawn to the mean of the peers': (n * s + k * m) / (n + k).
@@ -117,14 +127,18 @@ final as (
         scored.measure,
         scored.measure_group,
         scored.group_roll_up,
-        scored.weight,
-        scored.max_age_days,
+        -- What an account is not asked for yet weighs nothing: it is not missing.
+        case when scored.missing_reason = 'in_grace' then 0 else scored.weight end as weight,
         scored.position,
         scored.value,
         scored.normalised_value,
         scored.sample_size,
         scored.observed_at,
         scored.missing_reason,
+        coalesce(
+            scored.missing_reason is null and {{ days_from('scored.observed_at', 'scored.day') }} > scored.warn_age_days,
+            false
+        ) as is_ageing,
         case
             when peer_means.mean_score is null then scored.own_score
             else

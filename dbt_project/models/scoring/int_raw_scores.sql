@@ -13,7 +13,7 @@ added as (
         account_id,
         day,
         scorecard_hash,
-        sum(group_weight) as weight_expected,
+        sum(case when coverage is not null then group_weight end) as weight_expected,
         sum(case when group_score is not null then group_weight end) as weight_present,
         sum(group_weight * group_score) as weighted_score,
         sum(group_weight * group_low) as weighted_low,
@@ -33,7 +33,8 @@ added as (
             end
         ) as chosen,
         sum(measures_present) as measures_present,
-        sum(measures_expected) as measures_expected
+        sum(measures_expected) as measures_expected,
+        sum(measures_ageing) as measures_ageing
     from groups
     group by account_id, day, scorecard_hash
 ),
@@ -43,24 +44,31 @@ final as (
         applied.*,
         added.weight_present,
         added.chosen.place as chosen_position,
-        cast(added.weighted_coverage as double) / cast(added.weight_expected as double) as coverage,
+        coalesce(cast(added.weighted_coverage as double) / cast(added.weight_expected as double), 0) as coverage,
         case applied.roll_up
             when 'lowest' then cast(added.lowest as double)
             when 'highest' then cast(added.highest as double)
             else cast(added.weighted_score as double) / cast(added.weight_present as double)
         end as raw_score,
-        case applied.roll_up
-            when 'lowest' then cast(added.lowest_low as double)
-            when 'highest' then cast(added.highest_low as double)
-            else cast(added.weighted_low as double) / cast(added.weight_expected as double)
-        end as score_low,
-        case applied.roll_up
-            when 'lowest' then cast(added.lowest_high as double)
-            when 'highest' then cast(added.highest_high as double)
-            else cast(added.weighted_high as double) / cast(added.weight_expected as double)
-        end as score_high,
+        coalesce(
+            case applied.roll_up
+                when 'lowest' then cast(added.lowest_low as double)
+                when 'highest' then cast(added.highest_low as double)
+                else cast(added.weighted_low as double) / cast(added.weight_expected as double)
+            end,
+            0
+        ) as score_low,
+        coalesce(
+            case applied.roll_up
+                when 'lowest' then cast(added.lowest_high as double)
+                when 'highest' then cast(added.highest_high as double)
+                else cast(added.weighted_high as double) / cast(added.weight_expected as double)
+            end,
+            100
+        ) as score_high,
         cast(added.measures_present as integer) as measures_present,
-        cast(added.measures_expected as integer) as measures_expected
+        cast(added.measures_expected as integer) as measures_expected,
+        cast(added.measures_ageing as integer) as measures_ageing
     from {{ ref('int_scorecards_applied') }} as applied
     inner join added
         on

@@ -32,6 +32,7 @@ bridges as (
         earlier.day,
         account_days.segment,
         account_days.arr,
+        account_days.account_age_days,
         scorecards.scorecard_hash,
         scorecards.scorecard_id,
         scorecards.version as scorecard_version,
@@ -39,6 +40,7 @@ bridges as (
         'active' as scorecard_status,
         scorecards.coverage_floor,
         scorecards.roll_up,
+        scorecards.grace_days,
         {{ peers_of('scorecards.peer_group', 'account_days') }} as peers_of,
         true as is_bridge
     from earlier

@@ -49,6 +49,7 @@ candidates as (
         account_days.day,
         account_days.segment,
         account_days.arr,
+        account_days.account_age_days,
         scorecards.scorecard_hash,
         scorecards.scorecard_id,
         scorecards.version as scorecard_version,
@@ -56,6 +57,7 @@ candidates as (
         scorecards.status as scorecard_status,
         scorecards.coverage_floor,
         scorecards.roll_up,
+        scorecards.grace_days,
         {{ peers_of('scorecards.peer_group', 'account_days') }} as peers_of,
         scorecards.is_default,
         scorecards.position
