@@ -16,7 +16,14 @@ from dagster_project.settings import Settings
 
 WIDTH = 110
 SPANS = (1, 7, 30)  # days over which the mart splits changes
-MISSING = {"no_data": "no data", "stale": "too old", "few_peers": "few peers", "no_baseline": "no past yet"}
+MISSING = {
+    "no_data": "no data",
+    "stale": "too old",
+    "few_peers": "few peers",
+    "no_baseline": "no past yet",
+    "feed_outage": "its feed is down",
+    "in_grace": "not asked for yet",
+}
 EFFECTS = {
     "value": "its value changed",
     "weight": "its weight changed",
@@ -108,7 +115,7 @@ def _measures(mart: duckdb.DuckDBPyConnection, score: dict[str, object]) -> list
         """
         select coalesce(names.group_title, scores.measure_group), coalesce(names.title, scores.measure), scores.value,
                names.unit, scores.sample_size, scores.observed_at, scores.measure_score, scores.weight_in_force,
-               names.weight_percent, scores.contribution, scores.points_lost, scores.missing_reason
+               names.weight_percent, scores.contribution, scores.points_lost, scores.missing_reason, scores.is_ageing
         from marts.fct_measure_scores as scores
         left join marts.dim_scorecard_measures as names using (scorecard_hash, measure)
         where scores.account_id = $account_id and scores.day = $day and scores.scorecard_hash = $scorecard_hash
@@ -150,7 +157,8 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
         table.add_column(title, overflow="fold")
     for title in ("value", "facts", "newest", "score", "weight", "points", "lost"):
         table.add_column(title, justify="right")
-    for group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing in measures:
+    for row in measures:
+        group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing, ageing = row
         if missing:
             why = MISSING.get(str(missing), str(missing))
             table.add_row(
@@ -166,8 +174,8 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
             )
             continue
         table.add_row(
-            clean(str(group)), clean(str(measure)), _value(value, unit), str(facts), str(newest), _number(points),
-            f"{_number(weight, 100)} %", _number(contribution), _number(lost),
+            clean(str(group)), clean(str(measure)), _value(value, unit), str(facts), f"{newest}{'*' if ageing else ''}",
+            _number(points), f"{_number(weight, 100)} %", _number(contribution), _number(lost),
         )  # fmt: skip
     table.add_row("", "sum", "", "", "", "", "", _number(score["raw_score"]), "")
     console.print(table)
@@ -179,6 +187,8 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
     known = [f"{signed(float(str(change)), 1)} in {days} days" for days, change in trends if change is not None]
     console.print("Change: " + (", ".join(known) if known else "not known, there is no earlier score") + ".")
     console.print("weight: in force, after the missing measures' weight went to the others; in brackets: as written.")
+    if any(row[-1] for row in measures):
+        console.print("*: will soon be too old to count.")
 
 
 def _print_change(console: Console, effects: list[tuple[object, ...]], span_days: int) -> None:
@@ -219,6 +229,8 @@ def _known(value: object, unit: object) -> str:
 
 
 def _verdict(score: dict[str, object]) -> str:
+    if score["status"] == "in_grace":
+        return f"too new to judge (the {_number(score['raw_score'])} of what is known does not count yet)"
     if score["score"] is None:
         return f"too little data to judge (the {_number(score['raw_score'])} of what is known does not count)"
     return f"{shown_score(_float(score['score']))}, {score['band']}"

@@ -11,7 +11,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from dagster_project.config_types import Day, KeyNumber, Name, Number, Strict, Text, Whole, as_number, finite, refuse, show
+from dagster_project.config_types import (
+    Day,
+    KeyNumber,
+    Name,
+    Number,
+    Strict,
+    Text,
+    Whole,
+    as_number,
+    finite,
+    refuse,
+    show,
+)
 from dagster_project.scorecards.segments import Segment, above, curve_segments, half_life_segment, step_segments
 
 Band = Literal["red", "yellow", "green"]

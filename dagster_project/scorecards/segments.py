@@ -13,8 +13,8 @@ class Segment:
     """The score of values in [lower, upper); None is unbounded.
 
     Without a half-life: `y0 + (y1 - y0) * ((v - x0) / (x1 - x0))`. With one: `100 * exp(-ln(2) * v / half_life)`, where
-    a negative v counts as 0. Segments of one measure neither overlap nor leave a gap at any age. They score accounts whose
-    age in days lies in [age_from, age_to); None is unbounded.
+    a negative v counts as 0. It scores accounts whose age in days lies in [age_from, age_to). Segments of one measure
+    neither overlap nor leave a gap at any age.
     """
 
     lower: float | None

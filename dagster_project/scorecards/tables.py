@@ -97,7 +97,14 @@ def _table(columns: dict[str, pa.DataType], rows: Sequence[Row]) -> pa.Table:
 
 def _settings(settings: Settings) -> Row:
     days = settings.days
-    return settings.company, days.first, days.last, settings.look_back_days, settings.content_hash, settings.outage_share
+    return (
+        settings.company,
+        days.first,
+        days.last,
+        settings.look_back_days,
+        settings.content_hash,
+        settings.outage_share,
+    )
 
 
 def _key_features(settings: Settings) -> Iterator[Row]:

@@ -25,6 +25,7 @@ class Company:
     before: Card
     after: Card
     facts: dict[int, dict[str, Fact | None]]
+    age: int  # days since the account was created, on the first day
     overrides: dict[int, list[Override]]
 
     def card(self, offset: int) -> Card:
@@ -45,6 +46,7 @@ def _number(low: float, high: float) -> st.SearchStrategy[float]:
 
 SCORES = _number(0, 100)
 OVERRIDE_SCORES = SCORES.map(lambda score: round(score, 4))  # as the entity holds them
+AGES = (0, 5, 20, 30, 100, 401)
 WEIGHTS = st.sampled_from([0.2, 0.3, 0.5, 1, 2, 3, 7, 40, 100, 0.000001, 12.345678])
 
 
@@ -53,25 +55,30 @@ def _rule(draw: st.DrawFn) -> dict[str, Any]:
     rule: dict[str, Any] = {"weight": draw(WEIGHTS)}
     if draw(st.booleans()):
         rule["max_age_days"] = draw(st.integers(1, 40))
+    if rule.get("max_age_days", 0) > 1:
+        rule["warn_age_days"] = rule["max_age_days"] // 2
     how = draw(st.sampled_from([None, None, None, "peer_percentile", "peer_z_score", "target"]))
     if how is not None:
         rule["normalise"] = how
     if how == "target":
         rule["target"] = draw(st.sampled_from([0.5, 3.0, 40.0]))
+    if draw(st.integers(0, 4)) == 0:
+        ages = draw(st.sets(st.sampled_from(AGES), min_size=1, max_size=3))
+        return rule | {"by_account_age": {age: draw(_judgement()) for age in sorted(ages)}}
+    return rule | draw(_judgement())
+
+
+@st.composite
+def _judgement(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["curve", "curve", "steps", "half_life"]))
     if kind == "half_life":
-        rule["half_life"] = draw(st.sampled_from([0.5, 7.0, 30.0, 60.0]))
-    else:
-        places = sorted(draw(st.sets(st.integers(-20, 40).map(lambda n: n / 2), min_size=2, max_size=5)))
-        scores = [draw(SCORES) for _ in range(len(places) + 1)]
-        if kind == "curve":
-            rule["curve"] = dict(zip(places, scores, strict=False))
-        else:
-            rule["steps"] = [
-                *({"up_to": place, "score": score} for place, score in zip(places, scores, strict=False)),
-                {"score": scores[-1]},
-            ]
-    return rule
+        return {"half_life": draw(st.sampled_from([0.5, 7.0, 30.0, 60.0]))}
+    places = sorted(draw(st.sets(st.integers(-20, 40).map(lambda n: n / 2), min_size=2, max_size=5)))
+    scores = [draw(SCORES) for _ in range(len(places) + 1)]
+    if kind == "curve":
+        return {"curve": dict(zip(places, scores, strict=False))}
+    steps = [{"up_to": place, "score": score} for place, score in zip(places, scores, strict=False)]
+    return {"steps": [*steps, {"score": scores[-1]}]}
 
 
 @st.composite
@@ -105,6 +112,7 @@ def cards(draw: st.DrawFn) -> Card:
         "roll_up": draw(st.sampled_from(["mean", "mean", "mean", "lowest", "highest"])),
         "peer_group": "all",
         "groups": groups,
+        **draw(st.sampled_from([{}, {}, {"grace_days": 5}, {"grace_days": 30}])),
         "exceptions": draw(st.lists(_exception(measures), max_size=3)),
     }
 
@@ -138,4 +146,4 @@ def companies(draw: st.DrawFn) -> Company:
         )
         for offset in draw(st.sets(st.sampled_from(OFFSETS), max_size=2))
     }
-    return Company(before, after, facts, overrides)
+    return Company(before, after, facts, draw(st.sampled_from([0, 4, 25, 400])), overrides)

@@ -33,6 +33,7 @@ class Measured:
     score: float | None
     weight: float
     contribution: float | None
+    is_ageing: bool = False
 
 
 @dataclass
@@ -55,8 +56,18 @@ def rules(card: Card) -> dict[str, tuple[str, dict[str, Any]]]:
     return {name: (group, rule) for group, body in card["groups"].items() for name, rule in body["measures"].items()}
 
 
-def score_of(rule: dict[str, Any], value: float) -> float:
-    """0-100 for a value: by a curve (straight lines, clamped), steps (up_to included) or a half-life."""
+def is_in_grace(rule: dict[str, Any], age: int) -> bool:
+    """Is an account of so many days not asked for this measure yet?"""
+    return "by_account_age" in rule and age < min(rule["by_account_age"])
+
+
+def score_of(rule: dict[str, Any], value: float, age: int) -> float:
+    """0-100 for a value: by a curve (straight lines, clamped), steps (up_to included) or a half-life.
+
+    `age` of the account in days chooses between rules: the one that begins last counts.
+    """
+    if "by_account_age" in rule:
+        rule = rule["by_account_age"][max(begins for begins in rule["by_account_age"] if begins <= age)]
     if "half_life" in rule:
         return 100 * math.exp(-math.log(2) * max(value, 0) / rule["half_life"])
     if "steps" in rule:
@@ -92,7 +103,19 @@ def normalised(rule: dict[str, Any], value: float, peers: list[float]) -> float 
     return 0.0 if spread == 0 else (value - mean) / spread
 
 
-def scores_of(card: Card, facts: dict[str, Fact | None], peers: Peers) -> dict[str, float | None]:
+def asked(card: Card, age: int) -> Card:
+    """The scorecard without what an account of so many days is not asked for yet; groups may be left with nothing."""
+    groups = {
+        group: {
+            **body,
+            "measures": {name: rule for name, rule in body["measures"].items() if not is_in_grace(rule, age)},
+        }
+        for group, body in card["groups"].items()
+    }
+    return {**card, "groups": {group: body for group, body in groups.items() if body["measures"]}}
+
+
+def scores_of(card: Card, facts: dict[str, Fact | None], peers: Peers, age: int) -> dict[str, float | None]:
     """The score of each measure; None where it is not known, older than it may be, or has too few peers."""
     found: dict[str, float | None] = {}
     for name, (_, rule) in rules(card).items():
@@ -100,7 +123,7 @@ def scores_of(card: Card, facts: dict[str, Fact | None], peers: Peers) -> dict[s
         seen = None
         if fact is not None and fact[1] <= rule.get("max_age_days", math.inf):
             seen = normalised(rule, fact[0], peers.get(name, []))
-        found[name] = None if seen is None else round(score_of(rule, seen), 12)
+        found[name] = None if seen is None else round(score_of(rule, seen, age), 12)
     return found
 
 
@@ -133,6 +156,8 @@ def evaluated(card: Card, scores: dict[str, float | None]) -> tuple[float | None
 
 def coverage_of(card: Card, scores: dict[str, float | None]) -> float:
     """Share of the weight whose measures are known, within groups, then over them."""
+    if not card["groups"]:
+        return 0.0
     total = math.fsum(float(body["weight"]) for body in card["groups"].values())
     covered = 0.0
     for body in card["groups"].values():
@@ -162,7 +187,7 @@ def excepted(card: Card, raw: float, facts: dict[str, Fact | None], scores: dict
     met = [
         one
         for one in card.get("exceptions", [])
-        if scores[one["when"]["measure"]] is not None and is_met(one["when"], facts[one["when"]["measure"]][0])  # type: ignore[index]
+        if scores.get(one["when"]["measure"]) is not None and is_met(one["when"], facts[one["when"]["measure"]][0])  # type: ignore[index]
     ]
     caps = [one["cap"] for one in met if "cap" in one]
     floors = [one["floor"] for one in met if "floor" in one]
@@ -191,15 +216,19 @@ def band_of(card: Card, score: float | None) -> str:
     return max((start, band) for band, start in card["bands"].items() if round(score, 9) >= start)[1]
 
 
-def scored(card: Card, facts: dict[str, Fact | None], overrides: list[Override], peers: Peers | None = None) -> Scored:
-    """A day of an account under a scorecard, among its peers."""
-    scores = scores_of(card, facts, peers or {})
+def scored(
+    whole: Card, facts: dict[str, Fact | None], overrides: list[Override], peers: Peers | None = None, age: int = 400
+) -> Scored:
+    """A day of an account under a scorecard, among its peers; `age` is days since it was created."""
+    card = asked(whole, age)
+    scores = scores_of(card, facts, peers or {}, age)
     raw, weights = evaluated(card, scores)
     coverage = coverage_of(card, scores)
     low, _ = evaluated(card, {name: 0.0 if score is None else score for name, score in scores.items()})
     high, _ = evaluated(card, {name: 100.0 if score is None else score for name, score in scores.items()})
     after_exceptions = score = None
-    if raw is not None and coverage >= card["coverage_floor"] - 1e-9:
+    is_enough = coverage >= card["coverage_floor"] - 1e-9 and age >= card.get("grace_days", 0)
+    if raw is not None and is_enough:
         after_exceptions = excepted(card, raw, facts, scores)
         score = overridden(after_exceptions, overrides)
     return Scored(
@@ -214,11 +243,12 @@ def scored(card: Card, facts: dict[str, Fact | None], overrides: list[Override],
         measures={
             name: Measured(
                 value=(facts.get(name) or (None,))[0],
-                score=scores[name],
-                weight=weights[name],
-                contribution=None if scores[name] is None else weights[name] * scores[name],  # type: ignore[operator]
+                score=scores.get(name),
+                weight=weights.get(name, 0.0),
+                contribution=None if scores.get(name) is None else weights[name] * scores[name],  # type: ignore[operator]
+                is_ageing=scores.get(name) is not None and facts[name][1] > rule.get("warn_age_days", math.inf),  # type: ignore[index]
             )
-            for name in scores
+            for name, (_, rule) in rules(whole).items()
         },
     )
 

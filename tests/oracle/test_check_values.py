@@ -29,7 +29,7 @@ DAY_1 = scoring.scored(CARD, {"usage": (55, 0), "support": (90, 0), "nps": None,
     ],
 )
 def test_scores_of_values(rule: dict[str, object], value: float, score: float) -> None:
-    assert scoring.score_of(rule, value) == pytest.approx(score, abs=0.05)
+    assert scoring.score_of(rule, value, 400) == pytest.approx(score, abs=0.05)
 
 
 def test_two_days_of_four_groups() -> None:

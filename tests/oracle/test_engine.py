@@ -54,6 +54,7 @@ create table intermediate.int_judgement__overrides (
     account_id varchar, kind varchar, score decimal(18, 4), reason varchar, author varchar, starts_on date,
     known_day date, expires_on date
 );
+create table intermediate.int_usage__outages (day date, accounts_seen integer, accounts_usual integer);
 create table raw_meta.fact_days (day date);
 """
 
@@ -106,7 +107,7 @@ class Engine:
     def by_oracle(self, company: Company, offset: int, card: Card | None = None) -> Scored:
         """A day of a company, under the scorecard in force or another."""
         facts, overrides = company.facts[offset], company.overrides.get(offset, [])
-        return scoring.scored(card or company.card(offset), facts, overrides, self.peers[offset])
+        return scoring.scored(card or company.card(offset), facts, overrides, self.peers[offset], company.age + offset)
 
 
 class Warehouse:
@@ -163,8 +164,12 @@ class Warehouse:
             connection.execute("delete from intermediate.int_accounts__days")
             connection.executemany(
                 "insert into intermediate.int_accounts__days (account_id, day, segment, arr, account_age_days) "
-                "values (?, ?, ?, 1000, 400)",
-                [(account, day(offset), account) for account in self._companies for offset in offsets],
+                "values (?, ?, ?, 1000, ?)",
+                [
+                    (account, day(offset), account, company.age + offset)
+                    for account, company in self._companies.items()
+                    for offset in offsets
+                ],
             )
         self._build()
 
@@ -263,6 +268,8 @@ def test_measures_and_contributions(engine: Engine) -> None:
         assert rows.keys() == ours.keys()
         for name, one in ours.items():
             wrong = [column for column, field in columns.items() if not near(rows[name][column], getattr(one, field))]
+            if rows[name]["is_ageing"] != one.is_ageing:
+                wrong.append("is_ageing")
             if wrong:
                 found.append((wrong, rows[name], one, company.card(offset)))
     assert simplest(found) == ""

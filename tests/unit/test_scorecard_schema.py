@@ -97,6 +97,7 @@ def test_a_mistake_at_the_top_is_refused(tmp_path: Path, change: str) -> None:
         "{weight: 1, curve: {-0.3: 0, 1e2: 100}}",
         "{weight: 0.5, max_age_days: 30, steps: [{up_to: 7, score: 75}, {score: 0}]}",
         "{weight: 1, half_life: 30}",
+        "{weight: 1, warn_age_days: 2, max_age_days: 3, by_account_age: {0: {half_life: 3}, 9: {curve: {0: 0, 1: 9}}}}",
     ],
 )
 def test_a_rule_is_taken(tmp_path: Path, rule: str) -> None:
@@ -119,6 +120,9 @@ def test_a_rule_is_taken(tmp_path: Path, rule: str) -> None:
         ("csat", "{weight: 1, max_age_days: 30d, half_life: 30}"),
         ("csat", "{weight: 1, max_age_days: 0, half_life: 30}"),
         ("csat", "{weight: 1, curve: {0: 0, 1: 101}}"),
+        ("csat", "{weight: 1, by_account_age: {}}"),
+        ("csat", "{weight: 1, by_account_age: {young: {half_life: 3}}}"),
+        ("csat", "{weight: 1, by_account_age: {90: {half_life: 3, curve: {0: 0, 1: 100}}}}"),
         ("csat", "{weight: 1, curve: {0: 0, high: 100}}"),
         ("csat", "{weight: 1, curve: {0: 0}}"),
         ("csat", "{weight: 1, steps: [{upto: 0, score: 1}, {score: 0}]}"),

@@ -156,7 +156,8 @@ MISTAKES = {
     "unknown key of a measure": (
         ("max_age_days", "max_age_day"),
         "a.yml:12: groups.usage.measures.usage_vs_baseline.max_age_day: unknown key; did you mean 'max_age_days'? "
-        "legal: weight, max_age_days, normalise, target, shrink_to_peers, curve, steps, half_life",
+        "legal: weight, max_age_days, normalise, target, shrink_to_peers, curve, steps, half_life, "
+        "by_account_age, warn_age_days",
     ),
     "unknown measure": (
         ("csat:", "csta:"),
@@ -238,13 +239,37 @@ MISTAKES = {
     ),
     "no way to a score": (
         (", curve: {0: 0, 100: 100}", ""),
-        "a.yml:18: groups.sentiment.measures.csat: needs exactly one of curve, steps and half_life, to turn its value "
-        "into a score; has none",
+        "a.yml:18: groups.sentiment.measures.csat: needs exactly one of curve, steps, half_life and "
+        "by_account_age, to turn its value into a score; has none",
     ),
     "two ways to a score": (
         ("curve: {0: 0, 100: 100}", "curve: {0: 0, 100: 100}, half_life: 3"),
-        "a.yml:18: groups.sentiment.measures.csat: needs exactly one of curve, steps and half_life, to turn its value "
-        "into a score; has curve and half_life",
+        "a.yml:18: groups.sentiment.measures.csat: needs exactly one of curve, steps, half_life and "
+        "by_account_age, to turn its value into a score; has curve and half_life",
+    ),
+    "unordered ages": (
+        ("curve: {0: 0, 100: 100}", "by_account_age: {90: {half_life: 3}, 30: {half_life: 2}}"),
+        "a.yml:18: groups.sentiment.measures.csat.by_account_age.30: ages should ascend; 30 comes after 90",
+    ),
+    "an age of half a day": (
+        ("curve: {0: 0, 100: 100}", "by_account_age: {0.5: {half_life: 3}}"),
+        "a.yml:18: groups.sentiment.measures.csat.by_account_age.0.5: should be a whole number of days since",
+    ),
+    "an age without a rule": (
+        ("curve: {0: 0, 100: 100}", "by_account_age: {90: {}}"),
+        "a.yml:18: groups.sentiment.measures.csat.by_account_age.90: needs exactly one of curve, steps and half_life, ",
+    ),
+    "no age at all": (
+        ("curve: {0: 0, 100: 100}", "by_account_age: {}"),
+        "a.yml:18: groups.sentiment.measures.csat.by_account_age: needs at least one age in days",
+    ),
+    "a warning too late": (
+        ("curve: {0: 0, 100: 100}", "curve: {0: 0, 100: 100}, max_age_days: 30, warn_age_days: 30"),
+        "a.yml:18: groups.sentiment.measures.csat.warn_age_days: warns before a measure is too old: needs a max_age",
+    ),
+    "grace of no day": (
+        ("coverage_floor: 0.7", "coverage_floor: 0.7\ngrace_days: 0"),
+        "a.yml:6: grace_days: should be at least 1, is 0",
     ),
     "measure in two groups": (
         ("csat:", "usage_vs_baseline:"),
@@ -432,9 +457,9 @@ def test_tables_hold_the_scorecard(tmp_path: Path) -> None:
     assert groups == [("usage", "Usage", Decimal(40), "mean", 1), ("sentiment", "Sentiment", Decimal(60), "lowest", 2)]
     measures = [tuple(row.values())[1:] for row in made["scorecard_measures"].to_pylist()][:3]
     assert measures == [
-        ("usage_vs_baseline", "usage", Decimal(1), 60, None, None, None, 1),
-        ("csat", "sentiment", Decimal(2), None, None, None, None, 2),
-        ("days_past_due", "sentiment", Decimal(1), None, None, None, None, 3),
+        ("usage_vs_baseline", "usage", Decimal(1), 60, None, None, None, 1, None, None),
+        ("csat", "sentiment", Decimal(2), None, None, None, None, 2, None, None),
+        ("days_past_due", "sentiment", Decimal(1), None, None, None, None, 3, None, None),
     ]  # fmt: skip
     bands = [tuple(row.values())[1:] for row in made["scorecard_bands"].to_pylist()][:3]
     assert bands == [("red", 0.0, 50.0, 1), ("yellow", 50.0, 75.0, 2), ("green", 75.0, 100.0, 3)]

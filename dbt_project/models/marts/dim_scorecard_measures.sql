@@ -37,7 +37,9 @@ final as (
         titles.direction,
         measures.share_of_group * groups.group_weight_percent as weight_percent,
         groups.group_weight_percent,
-        measures.max_age_days
+        measures.max_age_days,
+        measures.warn_age_days,
+        measures.asked_from_age
     from measures
     inner join groups
         on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
