@@ -133,13 +133,15 @@ def parts(annotation: Any) -> tuple[Any, str]:
     return (annotation if is_model else None), ""
 
 
-def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
+def keys_of(model: type[BaseModel], prefix: str = "", told: frozenset[type[BaseModel]] = frozenset()) -> Iterator[Row]:
+    """Every key of a part; a part that stands in two places of it (a step) is told of in the first."""
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
         yield Row(path, default(field))
         inner, step = parts(field.annotation)
-        if inner is not None:
-            yield from keys_of(inner, f"{path}{step}.")
+        if inner is not None and inner not in told:
+            yield from keys_of(inner, f"{path}{step}.", told)
+            told |= {inner}
 
 
 def default(field: FieldInfo) -> str:
