@@ -9,7 +9,10 @@ case {{ measure }}
         {%- if defined.says_one %} when {{ value }} = 1 then {{ quoted_text(defined.says_one) }}{% endif %}
         when {{ value }} is not null then {{ text }} end
     {%- endfor %}
-    else {{ measure }}
+    else case
+        when {{ measure }} like 'lens:%' then {{ measure_title(measure) }} || ' is ' || {{ value_in_words(value, 'score') }}
+        else {{ measure }}
+    end
 end
 {% endmacro %}
 
@@ -35,7 +38,13 @@ case {{ measure }}
         | replace('{value}', "' || " ~ value_in_words(after, defined.unit) ~ " || '") %}
     when '{{ defined.name }}' then {{ text }}
     {%- endfor %}
-    else {{ in_words(measure, after) }}
+    else case
+        when {{ measure }} like 'lens:%'
+            then
+                {{ measure_title(measure) }} || case when {{ after }} < {{ before }} then ' fell to ' else ' rose to ' end
+                || {{ value_in_words(after, 'score') }}
+        else {{ in_words(measure, after) }}
+    end
 end
 {% endmacro %}
 
@@ -44,7 +53,10 @@ case {{ measure }}
     {%- for defined in measures_defined() %}
     when '{{ defined.name }}' then {{ quoted_text(defined.title) }}
     {%- endfor %}
-    else {{ measure }}
+    else case
+        when {{ measure }} like 'lens:%' then 'the score of ' || replace(substr({{ measure }}, 6), '_', ' ')
+        else {{ measure }}
+    end
 end
 {% endmacro %}
 

@@ -16,7 +16,7 @@ select
     contributions.weight_in_force,
     raw_scores.raw_score
 from {{ ref('int_contributions') }} as contributions
-inner join {{ ref('int_raw_scores') }} as raw_scores
+inner join {{ ref('int_health_scores') }} as raw_scores
     on
         contributions.account_id = raw_scores.account_id
         and contributions.day = raw_scores.day

@@ -1,55 +1,12 @@
 -- grain: account, day of the run, scorecard version and measure; the weight in force and the points it brings
-with weighed as (
-    select
-        scores.*,
-        totals.is_bridge,
-        case
-            when scores.measure_score is null then 0
-            when groups.roll_up in ('lowest', 'highest')
-                then case when scores.position = groups.chosen_position then 1 else 0 end
-            else cast(scores.weight as double) / groups.weight_present
-        end as weight_in_group,
-        case
-            when groups.group_score is null then 0
-            when totals.roll_up in ('lowest', 'highest')
-                then case when groups.position = totals.chosen_position then 1 else 0 end
-            else cast(groups.group_weight as double) / cast(totals.weight_present as double)
-        end as weight_of_group
-    from {{ ref('int_measure_scores') }} as scores
-    inner join {{ ref('int_group_scores') }} as groups
-        on
-            scores.account_id = groups.account_id
-            and scores.day = groups.day
-            and scores.scorecard_hash = groups.scorecard_hash
-            and scores.measure_group = groups.measure_group
-    inner join {{ ref('int_raw_scores') }} as totals
-        on
-            scores.account_id = totals.account_id
-            and scores.day = totals.day
-            and scores.scorecard_hash = totals.scorecard_hash
+with of_measures as (
+    {{ contributions(ref('int_measure_scores'), ref('int_group_scores'), ref('int_raw_scores')) }}
 ),
 
-final as (
-    select
-        account_id,
-        day,
-        lens,
-        scorecard_id,
-        scorecard_hash,
-        measure,
-        measure_group,
-        value,
-        normalised_value,
-        sample_size,
-        observed_at,
-        cast(measure_score as double) as measure_score,
-        weight_of_group * weight_in_group as weight_in_force,
-        weight_of_group * weight_in_group * cast(measure_score as double) as contribution,
-        weight_of_group * weight_in_group * (100 - cast(measure_score as double)) as points_lost,
-        missing_reason,
-        is_ageing,
-        is_bridge
-    from weighed
+of_lenses as (
+    {{ contributions(ref('int_lens_scores'), ref('int_lens_scores'), ref('int_scores_of_lenses')) }}
 )
 
-select * from final
+select * from of_measures
+union all by name
+select * from of_lenses

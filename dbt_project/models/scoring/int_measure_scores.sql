@@ -25,7 +25,7 @@ with expected as (
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on applied.scorecard_hash = scorecards.scorecard_hash
     inner join {{ source('raw_config', 'scorecard_measures') }} as measures
-        on applied.scorecard_hash = measures.scorecard_hash
+        on applied.scorecard_hash = measures.scorecard_hash and measures.scored_lens is null
     inner join {{ source('raw_config', 'scorecard_groups') }} as groups
         on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
 ),
