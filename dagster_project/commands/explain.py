@@ -115,7 +115,8 @@ def _measures(mart: duckdb.DuckDBPyConnection, score: dict[str, object]) -> list
         """
         select coalesce(names.group_title, scores.measure_group), coalesce(names.title, scores.measure), scores.value,
                names.unit, scores.sample_size, scores.observed_at, scores.measure_score, scores.weight_in_force,
-               names.weight_percent, scores.contribution, scores.points_lost, scores.missing_reason, scores.is_ageing
+               names.weight_percent, scores.contribution, scores.points_lost, scores.missing_reason, scores.is_ageing,
+               scores.measure
         from marts.fct_measure_scores as scores
         left join marts.dim_scorecard_measures as names using (scorecard_hash, measure)
         where scores.account_id = $account_id and scores.day = $day and scores.scorecard_hash = $scorecard_hash
@@ -158,7 +159,9 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
     for title in ("value", "facts", "newest", "score", "weight", "points", "lost"):
         table.add_column(title, justify="right")
     for row in measures:
-        group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing, ageing = row
+        group, measure, value, unit, facts, newest, points, weight, written, contribution, lost, missing, ageing, _ = (
+            row
+        )
         if missing:
             why = MISSING.get(str(missing), str(missing))
             table.add_row(
@@ -183,11 +186,14 @@ def _print(console: Console, name: str, score: dict[str, object], measures: list
         console.print(
             f"Then: {clean(str(score['adjustment']))}. Score in force: {shown_score(_float(score['score']))}."
         )
+    lenses = [str(row[-1]).removeprefix("lens:") for row in measures if str(row[-1]).startswith("lens:")]
+    if lenses:
+        console.print(f"Each of these is a score of its own: --lens {' or '.join(lenses)} tells how it came about.")
     trends = [(days, score[f"trend_{days}d"]) for days in (7, 30, 90)]
     known = [f"{signed(float(str(change)), 1)} in {days} days" for days, change in trends if change is not None]
     console.print("Change: " + (", ".join(known) if known else "not known, there is no earlier score") + ".")
     console.print("weight: in force, after the missing measures' weight went to the others; in brackets: as written.")
-    if any(row[-1] for row in measures):
+    if any(row[-2] for row in measures):
         console.print("*: will soon be too old to count.")
 
 

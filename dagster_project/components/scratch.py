@@ -111,7 +111,7 @@ def rescored(settings: Settings, proposal: Proposal, days: tuple[date, date], sa
         _fill(scratch, settings, proposal, days, models)
         say(f"Scoring {days[0]} to {days[1]} by the proposal")
         _build(scratch, settings, models)
-        _name_the_outcome(scratch)
+        _name_the_outcome(scratch, proposal.lens)
         yield scratch
 
 
@@ -202,12 +202,12 @@ def _build(scratch: Path, settings: Settings, models: Models) -> None:
         raise ScoringFailedError("The scoring models could not be built.\n" + "\n".join(said))
 
 
-def _name_the_outcome(scratch: Path) -> None:
+def _name_the_outcome(scratch: Path, lens: str) -> None:
     with duckdb.connect(str(scratch)) as connection:
         # A bridge explains a change of version; it is no score of the day.
         connection.execute(
             "create view main.after as select account_id, day, score, band, scorecard_hash "
-            "from scoring.int_health_scores where not is_bridge"
+            f"from scoring.int_health_scores where not is_bridge and lens = '{lens}'"  # a name, by its pattern
         )
         connection.execute("create view main.accounts as select * from intermediate.int_accounts__days")
 

@@ -18,6 +18,14 @@ def scorecard_check(measures: Collection[str]) -> Check:
     """The check of one file, given the names of the measures that exist."""
 
     def check(data: dict[str, Any]) -> Found:
+        if (data.get("groups") is None) == (data.get("lenses") is None):
+            has = "has both" if data.get("groups") is not None else "has neither"
+            yield (), f"needs either groups of measures or lenses, to weigh what makes the score; {has}"
+        if mapping(data.get("lenses")).get(data.get("lens", "overall")) is not None:
+            yield (
+                ("lenses", data.get("lens", "overall")),
+                "is the lens of this scorecard; a score cannot rest on itself",
+            )
         yield from _check_measures(mapping(data.get("groups")), measures)
         if isinstance(data.get("bands"), dict):
             yield from _check_bands(data["bands"])
@@ -178,7 +186,11 @@ def _check_exception(
     exception: dict[str, Any], path: KeyPath, data: dict[str, Any], measures: Collection[str]
 ) -> Found:
     when = mapping(exception.get("when"))
-    measure = when.get("measure")
+    measure, lens = when.get("measure"), when.get("lens")
+    if when and (measure is None) == (lens is None):
+        yield (*path, "when"), "needs either `measure` or, in a scorecard made of lenses, `lens`"
+    elif isinstance(lens, str) and lens not in mapping(data.get("lenses")):
+        yield (*path, "when", "lens"), f"{show(lens)} is no part of this scorecard; add it to `lenses`"
     scored = {name for body in mapping(data.get("groups")).values() for name in mapping(mapping(body).get("measures"))}
     if isinstance(measure, str) and measure not in measures:
         yield (*path, "when", "measure"), f"{show(measure)} is no measure; {suggest(measure, measures)}"

@@ -34,6 +34,9 @@ def scorecard_json_schema(measures: Mapping[str, Measure], meanings: Mapping[str
         rule["properties"]["steps"]["minItems"] = 2
     parts["ScoredMeasure"]["properties"]["by_account_age"]["minProperties"] = 1
     parts["ScoreException"]["oneOf"] = _one_of(("cap", "floor", "band"))
+    schema["oneOf"] = _one_of(("groups", "lenses"))
+    schema["properties"]["lenses"]["minProperties"] = 1
+    parts["When"]["oneOf"] = _one_of(("measure", "lens"))
     parts["When"]["properties"]["measure"] = {"enum": list(measures)}
     parts["Group"]["properties"]["measures"] = {
         "type": "object",

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import groupby
 from pathlib import Path
 
-from dagster_project.config_file import ConfigError, Document, read_document, shown_path, validate
+from dagster_project.config_file import ConfigError, Document, read_document, shown_path, suggest, validate
 from dagster_project.scorecards.checks import scorecard_check
 from dagster_project.scorecards.measures import known_measures
 from dagster_project.scorecards.schema import Scorecard
@@ -71,7 +71,9 @@ def arranged(loaded: list[LoadedScorecard]) -> tuple[LoadedScorecard, ...]:
 
     Raises ConfigError with the problems that lie between them.
     """
-    problems = [*_repeated_versions(loaded), *_wrong_lenses(loaded), *_unclear_dates(loaded)]
+    problems = [
+        *_repeated_versions(loaded), *_wrong_lenses(loaded), *_wrong_parts(loaded), *_unclear_dates(loaded),
+    ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
     return tuple(
@@ -159,6 +161,23 @@ def _wrong_lenses(loaded: list[LoadedScorecard]) -> Iterator[str]:
                     f"the lens {lens} has a second default, {one.spec.scorecard}; the first is "
                     f"{defaults[0].spec.scorecard} in {defaults[0].document.shown}. Give one of them conditions, "
                     "or a lens of its own",
+                )
+
+
+def _wrong_parts(loaded: list[LoadedScorecard]) -> Iterator[str]:
+    """A score made of lenses rests on lenses that exist and are made of measures."""
+    lenses = {one.spec.lens for one in loaded}
+    made_of_lenses = {one.spec.lens: one for one in loaded if one.spec.lenses}
+    for one in loaded:
+        for lens in one.spec.lenses or {}:
+            if lens not in lenses:
+                legal = suggest(lens, sorted(lenses - made_of_lenses.keys()))
+                yield one.document.problem(("lenses", lens), f"no scorecard has this lens; {legal}")
+            elif lens in made_of_lenses:
+                other = made_of_lenses[lens]
+                yield one.document.problem(
+                    ("lenses", lens),
+                    f"is made of lenses itself ({other.label} in {other.document.shown}); name those instead",
                 )
 
 

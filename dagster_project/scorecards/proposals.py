@@ -23,7 +23,7 @@ _EXAMPLE = "--weights usage=40,support=20"
 
 @dataclass(frozen=True)
 class Proposal:
-    """The active scorecards of one lens as they would be, in the order in which they are tried.
+    """The active scorecards of one lens as they would be, and of the lenses they are made of, in the order tried.
 
     `changes` says in words what differs from the current ones; empty if nothing does.
     """
@@ -71,7 +71,7 @@ def with_weights(loaded: Sequence[LoadedScorecard], lens: str, weights: Mapping[
     A group that only some of them have is changed in those. Raises ConfigError for a lens or group that is not there.
     """
     active = _active(loaded, lens)
-    groups = list(dict.fromkeys(name for one in active if in_force(one, on) for name in one.spec.groups))
+    groups = list(dict.fromkeys(name for one in active if in_force(one, on) for name in one.spec.parts))
     unknown = [name for name in weights if name not in groups]
     if unknown:
         raise ConfigError(
@@ -80,23 +80,29 @@ def with_weights(loaded: Sequence[LoadedScorecard], lens: str, weights: Mapping[
     changes: list[str] = []
     proposed = []
     for one in active:
-        changed = {name: weight for name, weight in weights.items() if name in one.spec.groups and in_force(one, on)}
+        changed = {name: weight for name, weight in weights.items() if name in one.spec.parts and in_force(one, on)}
         for name, weight in changed.items():
-            before = one.spec.groups[name].weight
+            before = one.spec.parts[name].weight
             if before != weight:
                 changes.append(
                     f"{one.spec.scorecard}: weight of {name} {before.normalize():f} -> {weight.normalize():f}"
                 )
         proposed.append(_reweighed(one, changed))
-    return Proposal(lens, arranged(proposed), tuple(changes))
+    return Proposal(lens, arranged([*proposed, *_parts_of(proposed, loaded)]), tuple(changes))
+
+
+def _parts_of(proposed: Sequence[LoadedScorecard], loaded: Sequence[LoadedScorecard]) -> list[LoadedScorecard]:
+    """The active scorecards of the lenses that the proposed ones are made of."""
+    lenses = {lens for one in proposed for lens in one.spec.lenses or {}}
+    return [one for one in loaded if one.spec.lens in lenses and one.spec.status == "active"]
 
 
 def _reweighed(one: LoadedScorecard, weights: Mapping[str, Decimal]) -> LoadedScorecard:
-    groups = {
+    parts = {
         name: body.model_copy(update={"weight": weights.get(name, body.weight).quantize(body.weight)})
-        for name, body in one.spec.groups.items()
+        for name, body in one.spec.parts.items()
     }
-    return replace(one, spec=one.spec.model_copy(update={"groups": groups}))
+    return replace(one, spec=one.spec.model_copy(update={"lenses" if one.spec.lenses else "groups": parts}))
 
 
 def with_file(
@@ -125,7 +131,7 @@ def with_file(
     others = [one for one in everywhere if one.spec.scorecard != name]
     replaced = [one for one in active if one.spec.scorecard == name]
     scorecards = arranged([*others, replace(given, spec=spec)])
-    kept = tuple(one for one in scorecards if one.spec.lens == spec.lens)
+    kept = tuple(one for one in scorecards if one.spec.lens == spec.lens or one.spec.lens in (spec.lenses or {}))
     if any(one.hash == spec.content_hash for one in replaced) and len(replaced) == 1:
         return Proposal(spec.lens, kept, ())
     place = f"in place of {', '.join(one.label for one in replaced)}" if replaced else "beside the others of its lens"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -75,6 +76,11 @@ def _conditions(value: object) -> object:
 
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _lens_weight(value: object) -> object:
+    """`product: 40` is short for `product: {weight: 40}`."""
+    return value if isinstance(value, dict) else {"weight": value}
 
 
 def _band(value: object) -> object:
@@ -210,13 +216,19 @@ class BandRange(Strict):
 
 
 class When(Strict):
-    """A condition on a measure's value; one lower bound, one upper bound, or both."""
+    """A condition on a measure's value or a lens's score; one lower bound, one upper bound, or both."""
 
-    measure: Text
+    measure: Text | None = None
     above: Point | None = None
     at_least: Point | None = None
     below: Point | None = None
     at_most: Point | None = None
+    lens: Text | None = None
+
+    @property
+    def subject(self) -> str:
+        """The measure, or the lens as a measure."""
+        return self.measure or lens_measure(str(self.lens))
 
     @property
     def value_from(self) -> float | None:
@@ -229,6 +241,15 @@ class When(Strict):
         return above(self.at_most) if self.at_most is not None else self.below
 
 
+class LensPart(Strict):
+    """How the score of another lens counts in a score made of lenses."""
+
+    weight: Weight
+
+
+LensWeight = Annotated[LensPart, BeforeValidator(_lens_weight, json_schema_input_type=Weight | LensPart)]
+
+
 class ScoreException(Strict):
     """While the condition holds, the final score is at most `cap`, at least `floor`, or within `band`."""
 
@@ -239,8 +260,13 @@ class ScoreException(Strict):
     because: Text
 
 
+def lens_measure(lens: str) -> str:
+    """The name under which the score of a lens stands among the measures; no measure is called so."""
+    return f"lens:{lens}"
+
+
 class Scorecard(Strict):
-    """One version of one scorecard."""
+    """One version of one scorecard: made of groups of measures, or of the scores of other lenses."""
 
     scorecard: Name
     title: Text
@@ -256,9 +282,15 @@ class Scorecard(Strict):
     bands: dict[Band, Annotated[BandRange, BeforeValidator(_band, json_schema_input_type=Score | BandRange)]]
     roll_up: RollUp = "mean"
     peer_group: PeerGroup = "segment"
-    groups: Annotated[dict[Name, Group], Field(min_length=1)]
+    groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(default_factory=dict)
     exceptions: tuple[ScoreException, ...] = ()
     grace_days: Annotated[Whole, Field(ge=1)] | None = None
+    lenses: Annotated[dict[Name, LensWeight], Field(min_length=1)] | None = None
+
+    @property
+    def parts(self) -> Mapping[str, Group | LensPart]:
+        """What is weighed: the groups, or the lenses, by name."""
+        return self.lenses or self.groups
 
     @property
     def measures(self) -> dict[str, tuple[str, ScoredMeasure]]:

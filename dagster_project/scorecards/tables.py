@@ -7,13 +7,14 @@ key features begin at 0, because a feature's position is its bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from dagster_project.scorecards.alerts import AlertRule
 from dagster_project.scorecards.load import LoadedScorecard
-from dagster_project.scorecards.schema import ScoreException
+from dagster_project.scorecards.schema import ScoreException, lens_measure
 from dagster_project.settings import Settings
 
 _TEXT, _REAL, _WHOLE, _DAY, _FLAG = pa.string(), pa.float64(), pa.int32(), pa.date32(), pa.bool_()
@@ -44,7 +45,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "scorecard_measures": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "measure_group": _TEXT, "weight": _WEIGHT, "max_age_days": _WHOLE,
         "normalise": _TEXT, "target": _REAL, "shrink_to_peers": _WHOLE, "position": _WHOLE, "warn_age_days": _WHOLE,
-        "asked_from_age": _WHOLE,
+        "asked_from_age": _WHOLE, "scored_lens": _TEXT,
     },
     "score_segments": {
         "scorecard_hash": _TEXT, "measure": _TEXT, "segment_no": _WHOLE, "lower_value": _REAL, "upper_value": _REAL,
@@ -133,13 +134,18 @@ def _conditions(one: LoadedScorecard) -> Iterator[Row]:
 def _groups(one: LoadedScorecard) -> Iterator[Row]:
     for place, (name, group) in enumerate(one.spec.groups.items(), start=1):
         yield one.hash, name, group.title, group.weight, group.roll_up, place
+    for place, (lens, part) in enumerate((one.spec.lenses or {}).items(), start=1):
+        yield one.hash, lens, lens.replace("_", " ").capitalize(), part.weight, "mean", place
 
 
 def _measures(one: LoadedScorecard) -> Iterator[Row]:
     for place, (name, (group, rule)) in enumerate(one.spec.measures.items(), start=1):
         how = (rule.normalise, rule.target, rule.shrink_to_peers)
         ages = (rule.warn_age_days, rule.asked_from_age)
-        yield one.hash, name, group, rule.weight, rule.max_age_days, *how, place, *ages
+        yield one.hash, name, group, rule.weight, rule.max_age_days, *how, place, *ages, None
+    for place, lens in enumerate(one.spec.lenses or {}, start=1):
+        nothing = (None, None, None, None)
+        yield one.hash, lens_measure(lens), lens, Decimal(1), *nothing, place, None, None, lens
 
 
 def _segments(one: LoadedScorecard) -> Iterator[Row]:
@@ -157,7 +163,7 @@ def _bands(one: LoadedScorecard) -> Iterator[Row]:
 
 def _exceptions(one: LoadedScorecard) -> Iterator[Row]:
     for number, rule in enumerate(one.spec.exceptions, start=1):
-        when = (rule.when.measure, rule.when.value_from, rule.when.value_to)
+        when = (rule.when.subject, rule.when.value_from, rule.when.value_to)
         for kind, limit in _limits(one, rule):
             yield one.hash, number, *when, kind, limit, rule.because
 

@@ -24,6 +24,8 @@ class Company:
 
     before: Card
     after: Card
+    beside: Card  # in a lens of its own, on all days
+    whole: Card  # made of both lenses
     facts: dict[int, dict[str, Fact | None]]
     age: int  # days since the account was created, on the first day
     overrides: dict[int, list[Override]]
@@ -117,6 +119,27 @@ def cards(draw: st.DrawFn) -> Card:
     }
 
 
+@st.composite
+def wholes(draw: st.DrawFn) -> Card:
+    """A scorecard made of the lenses `overall` and `beside`."""
+    yellow = draw(st.integers(1, 98))
+    exceptions = [
+        {**one, "when": {**{key: value for key, value in one["when"].items() if key != "measure"}, "lens": lens}}
+        for one in draw(st.lists(_exception(["m1"]), max_size=2))
+        for lens in [draw(st.sampled_from(["overall", "beside"]))]
+    ]
+    return {
+        "lens": "whole",
+        "coverage_floor": draw(st.sampled_from([0.0, 0.3, 0.5, 0.7])),
+        "bands": {"red": 0, "yellow": yellow, "green": draw(st.integers(yellow + 1, 99))},
+        "roll_up": draw(st.sampled_from(["mean", "mean", "mean", "lowest", "highest"])),
+        "peer_group": "all",
+        "lenses": {"overall": draw(WEIGHTS), "beside": draw(WEIGHTS)},
+        **draw(st.sampled_from([{}, {}, {"grace_days": 5}])),
+        "exceptions": exceptions,
+    }
+
+
 def _split(items: list[str], cuts: list[int]) -> list[list[str]]:
     edges = [0, *cuts, len(items)]
     return [items[start:end] for start, end in pairwise(edges)]
@@ -146,4 +169,6 @@ def companies(draw: st.DrawFn) -> Company:
         )
         for offset in draw(st.sets(st.sampled_from(OFFSETS), max_size=2))
     }
-    return Company(before, after, facts, draw(st.sampled_from([0, 4, 25, 400])), overrides)
+    return Company(
+        before, after, draw(cards()), draw(wholes()), facts, draw(st.sampled_from([0, 4, 25, 400])), overrides
+    )

@@ -48,6 +48,7 @@ class Scored:
     high: float
     exception_effect: float | None
     override_effect: float | None
+    is_in_grace: bool = False
     measures: dict[str, Measured] = field(default_factory=dict)
 
 
@@ -240,6 +241,7 @@ def scored(
         high=100.0 if high is None else high,
         exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
         override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
+        is_in_grace=score is None and age < card.get("grace_days", 0),
         measures={
             name: Measured(
                 value=(facts.get(name) or (None,))[0],
@@ -251,6 +253,62 @@ def scored(
             for name, (_, rule) in rules(whole).items()
         },
     )
+
+
+def of_lenses(card: Card, parts: dict[str, Scored], overrides: list[Override], age: int) -> Scored:
+    """A score made of the scores of other lenses, each as one measure of a group of its own.
+
+    A lens in grace is not asked for; one without a score is missing as a whole.
+    """
+    asked_for = {lens: weight for lens, weight in card["lenses"].items() if not parts[lens].is_in_grace}
+    scores = {lens: _rounded(parts[lens].score) for lens in asked_for}
+    how, total = card.get("roll_up", "mean"), math.fsum(map(float, asked_for.values()))
+
+    def rolled(values: dict[str, float | None]) -> tuple[float | None, dict[str, float]]:
+        return rolled_up(how, {lens: (float(asked_for[lens]), value) for lens, value in values.items()})
+
+    raw, weights = rolled(scores)
+    lowest, highest, coverage = {}, {}, 0.0
+    for lens, weight in asked_for.items():
+        one = parts[lens]
+        lowest[lens] = 0.0 if one.score is None else round(min(one.low, one.score), 12)
+        highest[lens] = 100.0 if one.score is None else round(max(one.high, one.score), 12)
+        coverage += 0.0 if one.score is None else float(weight) * round(one.coverage, 12) / total
+    low, high = rolled(lowest)[0], rolled(highest)[0]  # type: ignore[arg-type]
+    as_facts: dict[str, Fact | None] = {
+        f"lens:{lens}": None if parts[lens].score is None else (float(_plain(parts[lens].score)), 0) for lens in parts
+    }
+    named = {f"lens:{lens}": score for lens, score in scores.items()}
+    exceptions = [
+        {**one, "when": {**one["when"], "measure": f"lens:{one['when']['lens']}"}} for one in card.get("exceptions", [])
+    ]
+    after_exceptions = score = None
+    if raw is not None and coverage >= card["coverage_floor"] - 1e-9 and age >= card.get("grace_days", 0):
+        after_exceptions = excepted({**card, "exceptions": exceptions}, raw, as_facts, named)
+        score = overridden(after_exceptions, overrides)
+    return Scored(
+        raw=raw,
+        score=score,
+        band=band_of(card, score),
+        coverage=coverage,
+        low=low or 0.0,
+        high=100.0 if high is None else high,
+        exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
+        override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
+        measures={
+            f"lens:{lens}": Measured(
+                value=parts[lens].score,
+                score=scores.get(lens),
+                weight=weights.get(lens, 0.0),
+                contribution=None if scores.get(lens) is None else weights[lens] * _plain(scores[lens]),
+            )
+            for lens in parts
+        },
+    )
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 12)
 
 
 def change(before: Scored, after: Scored, bridge: Scored) -> dict[tuple[str, str | None], float | None]:

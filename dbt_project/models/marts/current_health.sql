@@ -22,6 +22,55 @@ top_bands as (
     group by scorecard_hash
 ),
 
+-- A score made of lenses is explained by their measures, each with its share in the whole.
+explaining as (
+    select
+        account_id,
+        day,
+        scorecard_hash,
+        cast(1 as double) as share
+    from scores
+    union all
+    select
+        scores.account_id,
+        scores.day,
+        parts.scorecard_hash,
+        lenses.weight_in_force as share
+    from scores
+    inner join {{ ref('fct_measure_scores') }} as lenses
+        on
+            scores.account_id = lenses.account_id
+            and scores.day = lenses.day
+            and scores.scorecard_hash = lenses.scorecard_hash
+            and lenses.measure like 'lens:%'
+    inner join {{ ref('fct_health_scores') }} as parts
+        on
+            scores.account_id = parts.account_id
+            and scores.day = parts.day
+            and lenses.measure = 'lens:' || parts.lens
+            and parts.scorecard_status = 'active'
+    inner join {{ source('raw_config', 'scorecards') }} as scorecards
+        on parts.scorecard_hash = scorecards.scorecard_hash and scorecards.is_current
+),
+
+weighed as (
+    select
+        measures.account_id,
+        measures.scorecard_hash,
+        measures.measure,
+        measures.value,
+        measures.measure_score,
+        explaining.share * measures.points_lost as points_lost,
+        explaining.share * measures.contribution as contribution
+    from {{ ref('fct_measure_scores') }} as measures
+    inner join explaining
+        on
+            measures.account_id = explaining.account_id
+            and measures.day = explaining.day
+            and measures.scorecard_hash = explaining.scorecard_hash
+    where measures.measure_score is not null and measures.measure not like 'lens:%'
+),
+
 measures as (
     select
         measures.account_id,
@@ -37,15 +86,9 @@ measures as (
             partition by measures.account_id, measures.measure_score >= top_bands.healthy_from
             order by measures.contribution desc, measures.measure
         ) as place_up
-    from {{ ref('fct_measure_scores') }} as measures
+    from weighed as measures
     inner join top_bands
         on measures.scorecard_hash = top_bands.scorecard_hash
-    inner join scores
-        on
-            measures.account_id = scores.account_id
-            and measures.day = scores.day
-            and measures.scorecard_hash = scores.scorecard_hash
-    where measures.measure_score is not null
 ),
 
 drivers as (
