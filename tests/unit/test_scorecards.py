@@ -247,6 +247,26 @@ MISTAKES = {
         "a.yml:18: groups.sentiment.measures.csat: needs exactly one of curve, steps, half_life and "
         "by_account_age, to turn its value into a score; has curve and half_life",
     ),
+    "condition on nothing": (
+        ("{measure: days_past_due, above: 60}", "{above: 60}"),
+        "a.yml:23: exceptions[0].when: needs either `measure` or, in a scorecard made of lenses, `lens`",
+    ),
+    "condition on a lens that is no part": (
+        ("{measure: days_past_due, above: 60}", "{lens: product, above: 60}"),
+        "a.yml:23: exceptions[0].when.lens: 'product' is no part of this scorecard; add it to `lenses`",
+    ),
+    "groups and lenses": (
+        ("coverage_floor: 0.7", "coverage_floor: 0.7\nlenses: {product: 1}"),
+        "a.yml:1: needs either groups of measures or lenses, to weigh what makes the score; has both",
+    ),
+    "a lens of weight 0": (
+        ("coverage_floor: 0.7", "coverage_floor: 0.7\nlenses: {product: 0}"),
+        "a.yml:6: lenses.product.weight: should be more than 0 and less than a billion, is 0",
+    ),
+    "made of itself": (
+        ("coverage_floor: 0.7", "coverage_floor: 0.7\nlenses: {overall: 1}"),
+        "a.yml:6: lenses.overall: is the lens of this scorecard; a score cannot rest on itself",
+    ),
     "unordered ages": (
         ("curve: {0: 0, 100: 100}", "by_account_age: {90: {half_life: 3}, 30: {half_life: 2}}"),
         "a.yml:18: groups.sentiment.measures.csat.by_account_age.30: ages should ascend; 30 comes after 90",
@@ -341,6 +361,41 @@ def test_a_mistake_is_told_with_its_line_and_key(tmp_path: Path, name: str) -> N
 def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     found = problems(tmp_path, GOOD.replace("weight: 40", "weight: 0"), GOOD.replace("csat:", "csta:"))
     assert [problem.split(" ")[0] for problem in found] == ["a.yml:10:", "b.yml:18:"]
+
+
+OF_LENSES = """\
+scorecard: whole
+title: Whole
+version: "1"
+lens: whole
+applies_to: default
+coverage_floor: 0.7
+bands: {red: 0, yellow: 50, green: 75}
+lenses: {overall: 3, product: {weight: 1}}
+"""
+
+
+def test_a_score_can_be_made_of_lenses(tmp_path: Path) -> None:
+    """Each stands in the tables as a measure in a group of its own."""
+    product = GOOD.replace("scorecard: standard", "scorecard: product\nlens: product")
+    loaded = load(tmp_path, GOOD, product, OF_LENSES)
+    whole = next(one for one in loaded if one.spec.lenses)
+    made = config_tables(load_settings(environ={}), [whole], ())
+    assert [tuple(row.values())[1:4] for row in made["scorecard_groups"].to_pylist()] == [
+        ("overall", "Overall", Decimal(3)), ("product", "Product", Decimal(1)),
+    ]  # fmt: skip
+    measures = made["scorecard_measures"].to_pylist()
+    assert [(row["measure"], row["measure_group"], row["scored_lens"]) for row in measures] == [
+        ("lens:overall", "overall", "overall"), ("lens:product", "product", "product"),
+    ]  # fmt: skip
+
+
+def test_lenses_must_exist_and_be_made_of_measures(tmp_path: Path) -> None:
+    second = OF_LENSES.replace("whole", "second").replace("product: {weight: 1}", "whole: 1")
+    assert problems(tmp_path, GOOD, OF_LENSES, second) == [
+        "b.yml:8: lenses.product: no scorecard has this lens; legal: overall",
+        f"c.yml:8: lenses.whole: is made of lenses itself (whole 1 in {tmp_path}/b.yml); name those instead",
+    ]
 
 
 def test_a_folder_without_scorecards_is_refused(tmp_path: Path) -> None:
@@ -457,9 +512,9 @@ def test_tables_hold_the_scorecard(tmp_path: Path) -> None:
     assert groups == [("usage", "Usage", Decimal(40), "mean", 1), ("sentiment", "Sentiment", Decimal(60), "lowest", 2)]
     measures = [tuple(row.values())[1:] for row in made["scorecard_measures"].to_pylist()][:3]
     assert measures == [
-        ("usage_vs_baseline", "usage", Decimal(1), 60, None, None, None, 1, None, None),
-        ("csat", "sentiment", Decimal(2), None, None, None, None, 2, None, None),
-        ("days_past_due", "sentiment", Decimal(1), None, None, None, None, 3, None, None),
+        ("usage_vs_baseline", "usage", Decimal(1), 60, None, None, None, 1, None, None, None),
+        ("csat", "sentiment", Decimal(2), None, None, None, None, 2, None, None, None),
+        ("days_past_due", "sentiment", Decimal(1), None, None, None, None, 3, None, None, None),
     ]  # fmt: skip
     bands = [tuple(row.values())[1:] for row in made["scorecard_bands"].to_pylist()][:3]
     assert bands == [("red", 0.0, 50.0, 1), ("yellow", 50.0, 75.0, 2), ("green", 75.0, 100.0, 3)]

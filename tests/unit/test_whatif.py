@@ -213,7 +213,7 @@ def test_the_models_are_those_of_the_score_and_no_mart() -> None:
     assert {"int_measure_scores", "int_group_scores", "int_raw_scores", "int_health_scores"} <= set(models.scoring)
     assert "int_breach_days" not in models.scoring
     assert {one.name for one in models.inputs} == {
-        "int_accounts__days", "int_measures", "int_measures_kept", "int_judgement__overrides",
+        "int_accounts__days", "int_measures", "int_measures_kept", "int_judgement__overrides", "int_usage__outages",
     }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
--- grain: account, day of the run, scorecard version made of lenses, and lens; its score, as a measure and as a group of one
+-- grain: account, day of the run, scorecard version made of lenses, and lens; its score as a measure and a group of one
+-- A lens without a score counts for nothing, whatever is known within it; one in grace is not asked for.
 with parts as (
     select
         applied.account_id,
@@ -20,41 +21,17 @@ with parts as (
         on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
 ),
 
-final as (
+scored as (
     select
-        parts.account_id,
-        parts.day,
-        parts.lens,
-        parts.scorecard_id,
-        parts.scorecard_hash,
-        parts.measure,
-        parts.measure_group,
-        parts.roll_up as group_roll_up,
-        case when scores.status = 'in_grace' then 0 else parts.weight end as weight,
-        parts.position,
-        scores.score as value,
-        scores.score as normalised_value,
-        cast(scores.measures_present as bigint) as sample_size,
-        parts.day as observed_at,
-        case when scores.score is null then coalesce(nullif(scores.status, 'insufficient_data'), 'no_data') end
-            as missing_reason,
-        false as is_ageing,
-        {{ as_points('scores.score') }} as measure_score,
-        parts.group_weight,
-        parts.roll_up,
-        cast(case when scores.score is null then 0 else parts.weight end as double) as weight_present,
-        coalesce(scores.measures_present, 0) as measures_present,
-        coalesce(scores.measures_expected, 0) as measures_expected,
-        coalesce(scores.measures_ageing, 0) as measures_ageing,
-        cast(null as integer) as chosen_position,
-        -- A lens without a score counts for nothing, whatever is known within it; one in grace is not asked for.
-        {{ as_points("case when scores.score is not null then scores.coverage when scores.status is distinct from 'in_grace' then 0 end") }}
-            as coverage,
-        {{ as_points('scores.score') }} as group_score,
-        {{ as_points("case when scores.score is not null then least(scores.score_low, scores.score) when scores.status is distinct from 'in_grace' then 0 end") }}
-            as group_low,
-        {{ as_points("case when scores.score is not null then greatest(scores.score_high, scores.score) when scores.status is distinct from 'in_grace' then 100 end") }}
-            as group_high
+        parts.*,
+        scores.score,
+        scores.score_low,
+        scores.score_high,
+        scores.coverage,
+        scores.measures_present,
+        scores.measures_expected,
+        scores.measures_ageing,
+        coalesce(scores.status, 'insufficient_data') as status
     from parts
     left join {{ ref('int_scores_of_measures') }} as scores
         on
@@ -63,6 +40,48 @@ final as (
             and parts.scored_lens = scores.lens
             and scores.scorecard_status = 'active'
             and not scores.is_bridge
+),
+
+bounded as (
+    select
+        *,
+        case status when 'scored' then coverage when 'insufficient_data' then 0 end as coverage_counted,
+        case status when 'scored' then least(score_low, score) when 'insufficient_data' then 0 end as low,
+        case status when 'scored' then greatest(score_high, score) when 'insufficient_data' then 100 end as high
+    from scored
+),
+
+final as (
+    select
+        account_id,
+        day,
+        lens,
+        scorecard_id,
+        scorecard_hash,
+        measure,
+        measure_group,
+        roll_up as group_roll_up,
+        case when status = 'in_grace' then 0 else weight end as weight,
+        position,
+        score as value,
+        score as normalised_value,
+        cast(measures_present as bigint) as sample_size,
+        day as observed_at,
+        case status when 'in_grace' then 'in_grace' when 'insufficient_data' then 'no_data' end as missing_reason,
+        false as is_ageing,
+        {{ as_points('score') }} as measure_score,
+        group_weight,
+        roll_up,
+        cast(case when score is null then 0 else weight end as double) as weight_present,
+        coalesce(measures_present, 0) as measures_present,
+        coalesce(measures_expected, 0) as measures_expected,
+        coalesce(measures_ageing, 0) as measures_ageing,
+        cast(null as integer) as chosen_position,
+        {{ as_points('coverage_counted') }} as coverage,
+        {{ as_points('score') }} as group_score,
+        {{ as_points('low') }} as group_low,
+        {{ as_points('high') }} as group_high
+    from bounded
 )
 
 select * from final

@@ -136,7 +136,8 @@ final as (
         scored.observed_at,
         scored.missing_reason,
         coalesce(
-            scored.missing_reason is null and {{ days_from('scored.observed_at', 'scored.day') }} > scored.warn_age_days,
+            scored.missing_reason is null
+            and {{ days_from('scored.observed_at', 'scored.day') }} > scored.warn_age_days,
             false
         ) as is_ageing,
         case

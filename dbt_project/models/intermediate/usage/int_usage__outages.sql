@@ -1,6 +1,6 @@
 -- grain: day ever scored on which the usage feed had fallen silent; how many accounts it brought, and usually brings
--- Usual is the most that the same weekday has brought within 12 weeks: a Sunday is silent without an outage. What came on
--- a day counts by the day it became known, so a feed that delivers at night is alive; old facts loaded late do not count.
+-- Usual is the most that the same weekday has brought within 12 weeks: a Sunday is silent without an outage. What came
+-- on a day counts by the day it became known, so a feed that delivers at night is alive; old facts loaded late do not.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
@@ -15,7 +15,7 @@ with arrived as (
     where
         greatest(event_day, known_day) between {{ add_days(from_day(), -84) }} and {{ to_day() }}
         and event_day >= {{ add_days('known_day', -7) }}
-    group by 1
+    group by greatest(event_day, known_day)
 ),
 
 compared as (
