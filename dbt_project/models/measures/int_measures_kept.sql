@@ -1,6 +1,7 @@
 -- grain: account, day ever scored and measure; every column of the measures_ models that is described as a measure
 -- Kept whether a scorecard asks for it or not: a scorecard that does not exist yet may.
--- A division by zero or an overflow is not a number: it is not known, and has no row. Nor is usage while its feed is down.
+-- A division by zero or an overflow is not a number: it is not known, and has no row. Nor has usage while its feed is
+-- down.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
