@@ -88,5 +88,5 @@ $(DEV):
 	@rm -f .venv/.dev-* .venv/.runtime-* && touch $@ $(RUNTIME)
 
 $(MANIFEST): $(DBT_FILES) | $(RUNTIME)
-	@$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project --no-version-check
+	@$(BIN)/python -m dagster_project.components.dbt_process --quiet parse --project-dir dbt_project --profiles-dir dbt_project --no-version-check
 	@touch $@

@@ -124,8 +124,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 def _target_folder(settings: Settings, run_id: str) -> Path:
     """Where dbt leaves this run's log and results; those of the last runs are kept.
 
-    It begins with what the run before parsed: the parse made at install is for another warehouse, and dbt would parse
-    every file again.
+    It begins with what the run before parsed, else dbt starts from the parse made at install: a plain `dbt parse` may
+    have put one there that holds for another warehouse only.
     """
     home = settings.home / "logs" / "dbt"
     home.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
     os.environ[dbt_process.STARTED_BY] = str(os.getpid())
     invocation = dbt.cli(
         # Unit tests of the SQL say nothing about today's data: `make test` runs them, the daily run need not.
-        ["--no-version-check", "--no-use-colors", "build", "--exclude-resource-type", "unit_test"],
+        [*dbt_process.QUIETLY, "build", "--exclude-resource-type", "unit_test"],
         context=context,
         target_path=_target_folder(settings, context.run_id),
     )

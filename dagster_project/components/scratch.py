@@ -23,6 +23,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
 
 from dagster_project.components import dbt_process
 from dagster_project.components.dbt_models import DBT_PROJECT, dbt_environment
@@ -105,7 +106,7 @@ def rescored(settings: Settings, proposal: Proposal, days: tuple[date, date], sa
     home.mkdir(parents=True, exist_ok=True)
     _remove_left_over(home)
     with _ended_in_order(), tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", dir=home) as folder:
-        scratch = Path(folder) / "scratch.duckdb"
+        scratch = Path(folder) / "warehouse.duckdb"  # of this name, so that dbt need not parse again
         models = scoring_models()
         say("Copying the measures of every scored day")
         _fill(scratch, settings, proposal, days, models)
@@ -138,8 +139,10 @@ def scoring_models() -> Models:
 
 
 def _fill(scratch: Path, settings: Settings, proposal: Proposal, days: tuple[date, date], models: Models) -> None:
-    with duckdb.connect(str(scratch), config=_limits(settings)) as connection:
+    with duckdb.connect(config=_limits(settings)) as connection:
         connection.execute("set temp_directory = ?", [str(scratch.with_name("tmp"))])
+        connection.execute(f"attach '{_text(scratch)}' as scratch")
+        connection.execute("use scratch")
         try:
             # Under its own name: the views in it name their tables with it.
             connection.execute(f"attach '{_text(settings.warehouse_path)}' as warehouse (read_only)")
@@ -184,8 +187,10 @@ def _build(scratch: Path, settings: Settings, models: Models) -> None:
     """Let dbt build the scoring models in the scratch file. Raises ScoringFailedError with what dbt said."""
     project, target = os.fspath(DBT_PROJECT.project_dir), scratch.with_name("target")
     target.mkdir()
+    if (parsed := DBT_PROJECT.project_dir / "target" / PARTIAL_PARSE_FILE_NAME).exists():
+        shutil.copy(parsed, target)
     command = [
-        sys.executable, "-P", "-m", dbt_process.__name__, "--no-version-check", "--no-use-colors", "run",
+        sys.executable, "-P", "-m", dbt_process.__name__, *dbt_process.QUIETLY, "run",
         "--select", *models.scoring, "--project-dir", project, "--profiles-dir", project,
         "--target-path", os.fspath(target), "--log-path", os.fspath(target),
     ]  # fmt: skip

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.components import dbt_process
 from dagster_project.components.dbt_models import dbt_environment
 from dagster_project.components.scratch import rescored, scored_days
 from dagster_project.scorecards.load import load_scorecards
@@ -360,7 +361,7 @@ def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
     settings = load_settings(folder / "pipeline.yml", {})
     project = str(PROJECT_ROOT / "dbt_project")
     command = [
-        str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--no-version-check", "test",
+        sys.executable, "-P", "-m", dbt_process.__name__, *dbt_process.QUIETLY, "test",
         "--select", "test_type:unit", "--project-dir", project, "--profiles-dir", project,
         "--target-path", str(folder / "target"), "--log-path", str(folder / "target"),
     ]  # fmt: skip

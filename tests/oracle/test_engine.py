@@ -6,6 +6,7 @@ All companies are scored in one file, in two runs: the days before the second ve
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from dagster_project.components import dbt_process
 from dagster_project.components.config_assets import with_older_versions
 from dagster_project.components.dbt_models import dbt_environment
 from dagster_project.config_file import read_document
@@ -122,7 +124,7 @@ class Warehouse:
     """A file with what the scoring models read, and nothing else."""
 
     def __init__(self, folder: Path, members: dict[str, Company]) -> None:
-        self._folder, self._file, self._companies = folder, folder / "scratch.duckdb", members
+        self._folder, self._file, self._companies = folder, folder / "warehouse.duckdb", members
         self._shipped = load_settings(environ={})
         self._document = read_document(PROJECT_ROOT / "config" / "scorecards" / "standard.yml")
         with self.opened() as connection:
@@ -184,8 +186,11 @@ class Warehouse:
 
     def _build(self) -> None:
         project, target = str(PROJECT_ROOT / "dbt_project"), str(self._folder / "target")
+        if not Path(target).exists():
+            Path(target).mkdir()
+            shutil.copy(PROJECT_ROOT / "dbt_project" / "target" / "partial_parse.msgpack", target)
         command = [
-            str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--no-version-check", "run",
+            sys.executable, "-P", "-m", dbt_process.__name__, *dbt_process.QUIETLY, "run",
             "--select", *MODELS, "--project-dir", project, "--profiles-dir", project,
             "--target-path", target, "--log-path", target,
         ]  # fmt: skip
