@@ -16,6 +16,26 @@ known as (
     where score_before is not null and score_after is not null
 ),
 
+-- Of all days kept, those compared: named in so few rows that the engine skips the rest without reading it.
+compared_days as (
+    select day from known
+    union
+    select compared_day as day from known
+),
+
+kept as (
+    select
+        account_id,
+        day,
+        scorecard_hash,
+        measure,
+        value,
+        measure_score,
+        weight_in_force
+    from {{ ref('fct_measure_scores') }}
+    where day in (select compared_days.day from compared_days)
+),
+
 -- The later day under the version of the earlier one: in force still, or scored beside the new one.
 later as (
     select
@@ -26,7 +46,7 @@ later as (
         measures.weight_in_force as e1,
         known.raw_after as raw_bridged
     from known
-    inner join {{ ref('fct_measure_scores') }} as measures
+    inner join kept as measures
         on
             known.account_id = measures.account_id
             and known.day = measures.day
@@ -57,7 +77,7 @@ measures as (
         before.weight_in_force as e0,
         (later.raw_before + later.raw_bridged) / 2 as middle
     from later
-    inner join {{ ref('fct_measure_scores') }} as before
+    inner join kept as before
         on
             later.account_id = before.account_id
             and later.compared_day = before.day
