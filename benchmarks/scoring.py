@@ -48,7 +48,8 @@ DAY = datetime.date(2026, 6, 30)
 COMPARED = (30, 7, 1)
 MODELS = (
     "int_accounts__days", "int_measures", "int_scorecards_matched", "int_scorecards_in_force",
-    "int_scorecards_applied", "int_peer_values", "int_own_baselines", "int_measure_scores",
+    "int_scorecards_applied", "int_peer_values", "int_own_baselines", "int_measure_scores", "int_scores_of_measures",
+    "int_scores_of_lenses", "int_lens_scores",
     "int_group_scores", "int_raw_scores", "int_contributions", "int_adjustments", "int_health_scores",
     "int_bridged_scores", "fct_health_scores", "fct_measure_scores", "int_score_pairs", "fct_score_changes",
     "int_breach_days", "dim_accounts", "fct_breaches", "current_health",
@@ -96,6 +97,7 @@ select
     date '2026-01-01' as known_day, date '2026-12-31' as expires_on, 1 as file_id, 1 as line, 'files' as source
 from intermediate.int_accounts__versions where hash(account_id) % 100 = 0;
 create table raw_meta.fact_days (day date);
+create table intermediate.int_usage__outages (day date, accounts_seen integer, accounts_usual integer);
 """
 
 
