@@ -53,6 +53,7 @@ MARTS = (
     "fct_health_scores",
     "fct_input_issues",
     "fct_measure_scores",
+    "fct_parent_scores",
     "fct_score_changes",
 )
 

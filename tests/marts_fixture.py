@@ -47,6 +47,12 @@ create table marts.fct_measure_scores (
     measure_group varchar, value double, sample_size bigint, observed_at date, measure_score double,
     weight_in_force double, contribution double, points_lost double, missing_reason varchar
 );
+create table marts.fct_parent_scores (
+    account_id varchar, day date, lens varchar, scorecard_id varchar, scorecard_hash varchar, roll_up varchar,
+    counts_own boolean, score double, band varchar, coverage double, score_low double, score_high double,
+    accounts integer, accounts_scored integer, arr decimal(18, 4), arr_scored decimal(18, 4),
+    accounts_without_arr integer, lowest_account_id varchar, lowest_score double
+);
 create table marts.fct_breaches (
     breach_id varchar, account_id varchar, rule varchar, title varchar, severity varchar, lens varchar,
     opened_on date, closed_on date, is_open boolean, days_open integer, value_at_open double, worst_value double,
@@ -122,6 +128,15 @@ select
 from marts.fct_health_scores
 inner join marts.dim_scorecard_measures as m using (scorecard_hash)
 order by hash(account_id || day::varchar || m.measure);
+
+-- A0000 stands above A0001, whose name is markup, and A0004, which has no score; A0002 names a parent nobody knows.
+update marts.dim_accounts set parent_account_id = 'A0000' where account_id in ('A0001', 'A0004');
+update marts.dim_accounts set parent_account_id = 'N0000' where account_id = 'A0002';
+insert into marts.fct_parent_scores
+select
+    'A0000', day, 'overall', 'default', 'aaaabbbbcccc', 'arr_weighted_mean', true, 61.25, 'yellow', 0.75, 50, 70, 3, 2,
+    700000, 525000, 0, 'A0001', 12.5
+from (select distinct day from marts.fct_health_scores);
 
 insert into marts.fct_breaches
 select

@@ -9,6 +9,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from dagster_project.commands.family import family, in_words, related
 from dagster_project.report.summary import points as shown_score
 from dagster_project.report.summary import signed
 from dagster_project.report.terminal import clean
@@ -49,13 +50,22 @@ def explain_account(settings: Settings, account: str, on: date | None, lens: str
         if found is None:
             print(_unknown_account(mart, account), file=sys.stderr)
             return 1
+        console = Console(width=WIDTH, markup=False, emoji=False, highlight=False)
         score = _score(mart, found[0], on, lens)
         if score is None:
-            print(_no_score(mart, found[0], on, lens), file=sys.stderr)
-            return 1
+            together = family(mart, found[0], on, lens)
+            if together is None:
+                print(_no_score(mart, found[0], on, lens), file=sys.stderr)
+                return 1
+            console.print(
+                f"{clean(found[1])} ({clean(found[0])}) on {together['day']}: not judged itself. {in_words(together)}"
+            )
+            return 0
         measures, effects = _measures(mart, score), _effects(mart, score, span_days)
-    console = Console(width=WIDTH, markup=False, emoji=False, highlight=False)
+        relations = related(mart, str(score["account_id"]), score["day"], lens)
     _print(console, found[1], score, measures)
+    for line in relations:
+        console.print(line)
     _print_change(console, effects, span_days)
     return 0
 

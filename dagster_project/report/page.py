@@ -93,6 +93,7 @@ def _accounts(mart: Mart, last: date | None) -> list[Row]:
     )
     shown = {row["id"] for row in rows}
     history = _history(mart, last, shown)
+    families, parents = _families(mart, last), _parents(mart)
     breaches = _open_breaches(mart, shown)
     for row in rows:
         row["band"] = row["band"] or "insufficient_data"
@@ -100,6 +101,8 @@ def _accounts(mart: Mart, last: date | None) -> list[Row]:
             row[drivers] = [words for words in (row[drivers] or "").split("; ") if words]
         row["history"] = history.get(row["id"], [])
         row["openBreaches"] = breaches.get(row["id"], [])
+        row["family"] = families.get(row["id"])
+        row["parent"] = parents.get(row["id"])
     return [{name: _json_value(value) for name, value in row.items()} for row in rows]
 
 
@@ -121,6 +124,27 @@ def _history(mart: Mart, last: date | None, shown: set[str]) -> dict[str, list[f
             line = history.setdefault(row["id"], [None] * HISTORY_DAYS)
             line[(row["day"] - first).days] = round(row["score"], 1)
     return history
+
+
+def _families(mart: Mart, last: date | None) -> dict[str, Row]:
+    """The last day's health of each account together with those below it, by account; values fit for JSON."""
+    rows = mart.rows(
+        "select p.account_id as id, p.score, p.band, p.roll_up as how, p.counts_own as own, p.accounts, "
+        "p.accounts_scored as scored, coalesce(a.account_name, p.lowest_account_id) as lowest, "
+        "p.lowest_score as lowestScore from fct_parent_scores as p "
+        "left join dim_accounts as a on p.lowest_account_id = a.account_id where p.lens = 'overall' and p.day = $last",
+        {"last": last},
+    )
+    return {row.pop("id"): {name: _json_value(value) for name, value in row.items()} for row in rows}
+
+
+def _parents(mart: Mart) -> dict[str, str]:
+    """What people call each account's parent, by account; its id where it is none of the accounts."""
+    rows = mart.rows(
+        "select c.account_id as id, coalesce(p.account_name, c.parent_account_id) as parent from dim_accounts as c "
+        "left join dim_accounts as p on c.parent_account_id = p.account_id where c.parent_account_id is not null"
+    )
+    return {row["id"]: row["parent"] for row in rows}
 
 
 def _open_breaches(mart: Mart, shown: set[str]) -> dict[str, list[list[object]]]:

@@ -58,8 +58,9 @@ class Summary:
     """The portfolio on its last scored day, by the scorecard that `scorecard` names (id and version).
 
     `bands` has every band, also empty ones; `at_risk` the ten red or yellow accounts with the lowest score, the
-    larger ARR first among equals; `input_issues` rows set aside first, then the most frequent; `coverage_note` says in
-    words how much of the expected data was there, and which measures lack it.
+    larger ARR first among equals; `input_issues` rows set aside first, then broken hierarchies (a few rows
+    spoil whole families), then the most frequent; `coverage_note` says in words how much of the expected data was
+    there, and which measures lack it.
     """
 
     day: date | None
@@ -102,7 +103,7 @@ def summarise(mart: Mart) -> Summary:
     )
     issues = mart.rows(
         "select source, entity, issue, title, rows, example from fct_input_issues where rows > 0 "
-        "order by issue <> 'rejected', rows desc, source, entity, issue, title"
+        "order by issue <> 'rejected', not starts_with(issue, 'hierarchy'), rows desc, source, entity, issue, title"
     )
     return Summary(
         day=totals["day"],

@@ -29,6 +29,7 @@ from dagster_project.scorecards.segments import Segment, above, curve_segments, 
 
 Band = Literal["red", "yellow", "green"]
 RollUp = Literal["mean", "lowest", "highest"]
+ParentRollUp = Literal["arr_weighted_mean", "mean", "worst"]
 PeerGroup = Literal["all", "segment", "plan", "lifecycle_stage", "industry", "region"]
 Normalise = Literal["peer_percentile", "peer_z_score", "own_baseline", "target"]
 
@@ -260,6 +261,13 @@ class ScoreException(Strict):
     because: Text
 
 
+class Parents(Strict):
+    """How an account is judged together with all accounts below it; `counts_own`: its own score counts among them."""
+
+    roll_up: ParentRollUp = "arr_weighted_mean"
+    counts_own: bool = Field(default=True, strict=True)
+
+
 def lens_measure(lens: str) -> str:
     """The name under which the score of a lens stands among the measures; no measure is called so."""
     return f"lens:{lens}"
@@ -285,6 +293,7 @@ class Scorecard(Strict):
     groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(default_factory=dict)
     exceptions: tuple[ScoreException, ...] = ()
     grace_days: Annotated[Whole, Field(ge=1)] | None = None
+    parents: Parents = Parents()
     lenses: Annotated[dict[Name, LensWeight], Field(min_length=1)] | None = None
 
     @property

@@ -33,6 +33,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "status": _TEXT, "position": _WHOLE, "is_default": _FLAG, "coverage_floor": _REAL, "roll_up": _TEXT,
         "peer_group": _TEXT, "is_current": _FLAG, "effective_from": _DAY, "effective_to": _DAY,
         "grace_days": _WHOLE,
+        "parent_roll_up": _TEXT, "counts_own": _FLAG,
     },
     "scorecard_conditions": {
         "scorecard_hash": _TEXT, "condition_no": _WHOLE, "field": _TEXT, "text_value": _TEXT, "number_from": _REAL,
@@ -119,7 +120,7 @@ def _scorecard(one: LoadedScorecard) -> Iterator[Row]:
     yield (
         one.hash, spec.scorecard, spec.version, spec.title, spec.lens, spec.status, one.position,
         spec.applies_to.is_default, spec.coverage_floor, spec.roll_up, spec.peer_group, True,
-        spec.effective_from, one.effective_to, spec.grace_days,
+        spec.effective_from, one.effective_to, spec.grace_days, spec.parents.roll_up, spec.parents.counts_own,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.marts_fixture import build_warehouse
 ROOT = Path(__file__).parents[2]
 MARTS = (
     "current_health", "dim_accounts", "dim_scorecard_measures", "dim_scorecards", "fct_breaches",
-    "fct_health_scores", "fct_input_issues", "fct_measure_scores",
+    "fct_health_scores", "fct_input_issues", "fct_measure_scores", "fct_parent_scores",
 )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ def test_some_are_shipped() -> None:
         "effective_from: 2026-07-01",
         "status: candidate",
         "order: 10",
+        "parents: {roll_up: worst, counts_own: false}",
     ],
 )
 def test_what_is_legal_is_taken(tmp_path: Path, change: str) -> None:
@@ -83,6 +84,9 @@ def test_what_is_legal_is_taken(tmp_path: Path, change: str) -> None:
         "bands: {red: 0, yellow: 50, green: 175}",
         "bands: {red: 0, yellow: 50, green: 75, blue: 90}",
         "roll_up: median",
+        "parents: {roll_up: lowest}",
+        "parents: {counts_own: yes}",
+        "parents: {rollup: mean}",
         "groups: {}",
         "title",
     ],

@@ -346,6 +346,22 @@ MISTAKES = {
         ("coverage_floor:", "peer_group: team\ncoverage_floor:"),
         "a.yml:5: peer_group: 'team' is not legal",
     ),
+    "unknown roll-up of parents": (
+        ("coverage_floor:", "parents: {roll_up: lowest}\ncoverage_floor:"),
+        "a.yml:5: parents.roll_up: 'lowest' is not legal; legal: arr_weighted_mean, mean, worst",
+    ),
+    "own row neither true nor false": (
+        ("coverage_floor:", "parents: {counts_own: 1}\ncoverage_floor:"),
+        "a.yml:5: parents.counts_own: should be true or false, is 1",
+    ),
+    "unknown key of parents": (
+        ("coverage_floor:", "parents: {rollup: mean}\ncoverage_floor:"),
+        "a.yml:5: parents.rollup: unknown key; did you mean 'roll_up'? legal: roll_up, counts_own",
+    ),
+    "parents in a word": (
+        ("coverage_floor:", "parents: worst\ncoverage_floor:"),
+        "a.yml:5: parents: should be a mapping of keys",
+    ),
     "exception without a reason": (("    because: late\n", ""), "a.yml:23: exceptions[0].because: is missing"),
 }
 
@@ -545,6 +561,18 @@ def test_normalisation_and_peers_are_in_the_tables_and_in_the_hash(tmp_path: Pat
     assert (row["normalise"], row["target"], row["shrink_to_peers"]) == ("target", 5.0, 3)
     assert made["scorecards"].to_pylist()[0]["peer_group"] == "plan"
     assert load(tmp_path, changed)[0].hash != load(tmp_path, GOOD)[0].hash
+
+
+def test_parents_are_in_the_tables_and_only_what_is_not_default_in_the_hash(tmp_path: Path) -> None:
+    base = load(tmp_path, GOOD)[0].hash
+    written = {"{roll_up: worst}": ("worst", True), "{counts_own: false}": ("arr_weighted_mean", False)}
+    for text, columns in written.items():
+        changed = GOOD.replace("coverage_floor:", f"parents: {text}\ncoverage_floor:")
+        row = tables(tmp_path, changed)["scorecards"].to_pylist()[0]
+        assert (row["parent_roll_up"], row["counts_own"]) == columns
+        assert row["scorecard_hash"] != base
+    for same in ("{roll_up: arr_weighted_mean, counts_own: true}", "{}"):
+        assert load(tmp_path, GOOD.replace("coverage_floor:", f"parents: {same}\ncoverage_floor:"))[0].hash == base
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,18 @@
   const facts = (pairs) => html("dl", {}, ...pairs.filter(([, text]) => text !== null && text !== "")
     .flatMap(([term, text]) => [html("dt", {}, term), html("dd", {}, name(text))]));
 
+  const ROLL_UPS = { arr_weighted_mean: "ARR-weighted mean", mean: "mean", worst: "the worst of them" };
+  // The account together with every account below it.
+  const together = (family) => {
+    const parts = [`${whole.format(family.accounts)} account${family.accounts === 1 ? "" : "s"}`, ROLL_UPS[family.how] ?? family.how];
+    if (!family.own) parts.push("its own row does not count");
+    if (family.scored < family.accounts) parts.push(`${whole.format(family.accounts - family.scored)} without a score`);
+    const made = block("With the accounts below it", html("p", {}, html("span", { class: "score" }, points(family.score)), " ",
+      html("span", { class: "chip " + family.band }, bandTitle(family.band))), html("p", {}, parts.join("; ") + "."));
+    if (family.lowest !== null) made.append(html("p", {}, "Lowest: ", name(family.lowest), `, ${points(family.lowestScore)}`));
+    return made;
+  };
+
   const details = (account) => {
     const bounds = account.low === null || account.high === null ? []
       : [range(account), html("p", {}, account.low === account.high ? "Nothing is missing."
@@ -132,7 +144,8 @@
       block("Last 90 days", chart(account.history),
         html("p", { class: "under" }, `Change: 7 days ${change(account.t7)}, 30 days ${change(account.t30)}, 90 days ${change(account.t90)}`)),
       block("Account", facts([["Id", account.id], ["Owner", account.owner ?? "not known"], ["ARR", account.arr === null ? "not known" : money(account.arr)],
-        ["Renewal", renewalWords(account)], ["Segment", account.segment], ["Plan", account.plan], ["Stage", account.stage]])),
+        ["Renewal", renewalWords(account)], ["Segment", account.segment], ["Plan", account.plan], ["Stage", account.stage], ["Parent", account.parent]])),
+      ...(account.family ? [together(account.family)] : []),
       block("Open breaches", account.openBreaches.length
         ? html("ul", {}, ...account.openBreaches.map(([title, severity, since]) =>
           html("li", {}, name(title), `${severity ? ` (${severity})` : ""}, since ${since}`)))

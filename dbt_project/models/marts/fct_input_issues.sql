@@ -11,6 +11,11 @@
 ] %}
 {%- set unknown = ".account_id is none of the accounts: row kept, not scored" %}
 {%- set superseded = " repeats: the newest row counts, this one does not" %}
+{%- set hierarchy_issues = [
+    ('orphan', 'is none of the accounts: account has no parent'),
+    ('cycle', 'leads back to the account: account counts in the score of no parent'),
+    ('too_deep', 'has too many accounts above it: account counts in the score of no parent'),
+] %}
 {%- set usage_issues = [
     ('repeats', 'repeated_id', 'event_id repeats: the first row counts, this one does not'), ('without_account', 'unknown_account', unknown[1:]),
     ('before_subscription', 'before_subscription', 'occurred_at is before its subscription began: row counted all the same'),
@@ -85,6 +90,16 @@ found as (
                 partition by {{ key | join(', ') }} order by known_at desc, _file_id desc, _line desc
             ) > 1
     )
+    union all
+    {%- endfor %}
+    {%- for issue, title in hierarchy_issues %}
+    select
+        accounts.source, 'accounts', 'hierarchy_{{ issue }}',
+        'accounts.parent_account_id {{ title }}', 1, accounts.file_id, accounts.line
+    from accounts
+    inner join {{ ref('int_accounts__hierarchy') }} as hierarchy
+        on accounts.account_id = hierarchy.account_id and hierarchy.known_until is null
+    where hierarchy.issue = '{{ issue }}'
     union all
     {%- endfor %}
     select
