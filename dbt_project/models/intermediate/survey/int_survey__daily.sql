@@ -25,7 +25,7 @@ spans as (
         promoters,
         detractors,
         0 as ratings,
-        cast(0 as decimal(18, 6)) as satisfaction,
+        {{ as_points('0') }} as satisfaction,
         0 as efforts,
         {{ as_points('0') }} as ease,
         responded_day as newest_response,
@@ -70,7 +70,7 @@ spans as (
     'spans',
     {
         'responses': 'bigint', 'promoters': 'bigint', 'detractors': 'bigint', 'ratings': 'bigint',
-        'satisfaction': 'decimal(18, 6)', 'efforts': 'bigint', 'ease': 'decimal(28, 12)',
+        'satisfaction': 'decimal(28, 12)', 'efforts': 'bigint', 'ease': 'decimal(28, 12)',
     },
     ['newest_response', 'newest_rating', 'newest_effort']
 ) }}

@@ -19,11 +19,11 @@ with ratings as (
     where is_account_known and kind = 'csat'
 )
 
--- A decimal, so that running sums are exact whatever order they are added in.
+-- A decimal, so that running sums are exact whatever order they are added in; twelve places, as thirds do not end.
 select
     account_id,
     rated_day,
     known_day,
-    cast(100 * (rating - 1) / (scale - 1) as decimal(18, 6)) as satisfaction
+    {{ as_points('100 * (rating - 1) / (scale - 1)') }} as satisfaction
 from ratings
 where rating between 1 and scale
