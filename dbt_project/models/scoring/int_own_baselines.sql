@@ -6,13 +6,13 @@ with wanted as (
     where normalise = 'own_baseline'
 ),
 
--- Decimals: their sum does not depend on the order of the additions.
+-- Decimals: their sum does not depend on the order of the additions. Fifteen places, as a ratio may be small.
 valued as (
     select
         kept.account_id,
         kept.day,
         kept.measure,
-        try_cast(kept.value as decimal(28, 9)) as value
+        try_cast(kept.value as decimal(34, 15)) as value
     from {{ ref('int_measures_kept') }} as kept
     inner join wanted
         on kept.measure = wanted.measure
