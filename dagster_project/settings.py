@@ -94,6 +94,12 @@ class Warehouse(Strict):
     threads: Annotated[Whole, Field(ge=1)] = 2
 
 
+class Billing(Strict):
+    """What the measures of billing cannot read from invoices: the gross margin, a share of 1."""
+
+    gross_margin: Annotated[Number, Field(gt=0, le=1)] | None = None
+
+
 class Mart(Strict):
     """Where the published mart goes, inside `home`."""
 
@@ -137,6 +143,7 @@ class PipelineFile(Strict):
     schedule: Schedule = Schedule()
     warehouse: Warehouse = Warehouse()
     key_features: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
+    billing: Billing = Billing()
     sources: Sources
     destinations: Destinations = Destinations()
 
@@ -189,8 +196,10 @@ class Settings(PipelineFile):
 
     @property
     def content_hash(self) -> str:
-        """12 hex digits over what changes numbers: time zone, key features, mapping. Not paths, days or schedule."""
-        mapped = {"timezone": self.timezone, "key_features": self.key_features}
+        """12 hex digits over what changes numbers: time zone, key features, margin, mapping. Not paths or days."""
+        mapped: dict[str, Any] = {"timezone": self.timezone, "key_features": self.key_features}
+        if self.billing.gross_margin is not None:
+            mapped["billing"] = self.billing.model_dump()
         if self.sources.files is not None:
             mapped["files"] = self.sources.files.model_dump(mode="json", exclude={"folder"})
         return hashlib.sha256(json.dumps(mapped, sort_keys=True).encode()).hexdigest()[:12]

@@ -25,7 +25,7 @@ BELOW_BAND = 0.01  # the next band begins at its first score, so the one below e
 SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "settings": {
         "company": _TEXT, "first_day": _DAY, "last_day": _DAY, "look_back_days": _WHOLE, "config_hash": _TEXT,
-        "outage_share": _REAL,
+        "outage_share": _REAL, "gross_margin": _REAL,
     },
     "key_features": {"plan": _TEXT, "feature": _TEXT, "position": _WHOLE},
     "scorecards": {
@@ -106,6 +106,7 @@ def _settings(settings: Settings) -> Row:
         settings.look_back_days,
         settings.content_hash,
         settings.outage_share,
+        settings.billing.gross_margin,
     )
 
 

@@ -72,6 +72,8 @@ class Feeds:
     support_time: date | None
     billing: date | None
     engagement: date | None
+    paying_12m_ago: int = 0  # accounts
+    lost: int = 0  # of these, those that no longer pay
 
 
 def day_of(moment: date | datetime) -> date:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tests.oracle.facts import Row, Rows
 
-FIRST, LAST = date(2024, 1, 29), date(2024, 3, 31)  # the days that the run scores: among them a leap day
-DAYS = tuple(date(2024, month, day) for month, day in ((1, 30), (2, 28), (2, 29), (3, 1), (3, 14), (3, 31)))  # compared
+FIRST, LAST = date(2024, 2, 3), date(2024, 3, 31)  # the days that the run scores: among them a leap day
+DAYS = tuple(date(2024, month, day) for month, day in ((2, 4), (2, 28), (2, 29), (3, 1), (3, 14), (3, 31)))  # compared
 EDGES = (0, 1, 7, 14, 20, 21, 27, 28, 34, 35, 55, 56, 83, 84, 89, 90, 179, 180, 364, 365)
 BEGIN = date(2023, 11, 20)
 KEY_FEATURES = {
@@ -25,7 +25,7 @@ KEY_FEATURES = {
     "pro": ["search", "audit"],
     "top": ["search", "audit", "sso", "api"],
 }
-ENGAGEMENT_SINCE = datetime(2024, 2, 1, 8)  # the community was connected then: nothing of it was known before
+ENGAGEMENT_SINCE = datetime(2024, 2, 5, 8)  # the community was connected then: nothing of it was known before
 LAST_TIMED = date(2024, 2, 20)  # after it no event and no solution says how long it took
 QUIET = {"tickets": date(2024, 3, 20), "invoices": date(2024, 3, 10)}  # from then on only strangers have any
 
@@ -103,8 +103,8 @@ class History:
         return day if quiet is None or day < quiet or self._shape.is_stranger else day - timedelta(days=30)
 
     def _is_timed(self, moment: datetime) -> bool:
-        """Whether it says how long it took: as LAST_TIMED has it, but for a few strangers on the first of March."""
-        return moment.date() <= LAST_TIMED or (self._shape.is_stranger and moment.date() == date(2024, 3, 1))
+        """Whether it says how long it took: until LAST_TIMED, of strangers until the first of March."""
+        return moment.date() <= (date(2024, 3, 1) if self._shape.is_stranger else LAST_TIMED)
 
     def _moment(self, day: date) -> datetime:
         hours = self._random.choice((time(), time(23, 59, 59), time(9, 30), time(self._random.randrange(24), 7, 5)))

@@ -24,7 +24,9 @@ def customer(facts: Facts, day: date) -> Row | None:
     return None if account["ended_on"] is not None and account["ended_on"] <= day else account
 
 
-def measured(facts: Facts, feeds: Feeds, day: date, key_features: Features) -> dict[str, Observation] | None:
+def measured(
+    facts: Facts, feeds: Feeds, day: date, key_features: Features, gross_margin: float
+) -> dict[str, Observation] | None:
     """The known measures of an account on a day, by name; None where it is no customer."""
     account = customer(facts, day)
     if account is None:
@@ -33,7 +35,7 @@ def measured(facts: Facts, feeds: Feeds, day: date, key_features: Features) -> d
         **usage(facts, account, feeds, day, key_features),
         **support(facts, account, feeds, day),
         **survey(facts, day),
-        **billing(facts, feeds, day),
+        **billing(facts, feeds, day, gross_margin),
         **engagement(facts, feeds, day),
         **judgement(facts, day),
     }

@@ -78,6 +78,21 @@ def revenue(facts: Facts, day: date) -> dict[str, Observation | None]:
     return found
 
 
+def churned(accounts: list[Facts], day: date) -> tuple[int, int]:
+    """The accounts that paid 365 days before, and how many of these no longer do."""
+    paying = [facts for facts in accounts if mrr_of(facts, day - timedelta(days=365))]
+    return len(paying), sum(not mrr_of(facts, day) for facts in paying)
+
+
+def expected_value(facts: Facts, feeds: Feeds, day: date, gross_margin: float) -> Observation | None:
+    """MRR * margin / the rate at which accounts leave in a month."""
+    mrr = mrr_of(facts, day)
+    if mrr is None or not feeds.lost:
+        return None
+    monthly_churn = feeds.lost / feeds.paying_12m_ago / 12
+    return Observation(mrr * gross_margin / monthly_churn, feeds.paying_12m_ago, day)
+
+
 def paid_on(invoice: Row) -> date | None:
     """The day of payment; one that only says it is paid was paid when it was due."""
     if invoice["paid_on"] is None and invoice["status"] == "paid":
@@ -91,9 +106,9 @@ def is_paid(invoice: Row, day: date) -> bool:
     return on is not None and on <= day
 
 
-def billing(facts: Facts, feeds: Feeds, day: date) -> dict[str, Observation | None]:
+def billing(facts: Facts, feeds: Feeds, day: date, gross_margin: float) -> dict[str, Observation | None]:
     """Every measure of the domain."""
-    found = revenue(facts, day)
+    found = revenue(facts, day) | {"expected_lifetime_value": expected_value(facts, feeds, day, gross_margin)}
     known = [row for row in facts.invoices if row["known"] <= day]
     if not known or feeds.billing is None:
         return found

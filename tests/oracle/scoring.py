@@ -8,6 +8,7 @@ Kept simple on purpose: no shortcuts, one account at a time.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -84,14 +85,18 @@ def score_of(rule: dict[str, Any], value: float, age: int) -> float:
     return float(points[-1][1])
 
 
-def normalised(rule: dict[str, Any], value: float, peers: list[float]) -> float | None:
-    """What the curve sees: the value; its percentile or z-score among all values of the day; or its share of a target.
+def normalised(rule: dict[str, Any], value: float, peers: list[float], past: Sequence[float] = ()) -> float | None:
+    """What the curve sees: the value; its percentile or z-score among all values of the day; its share of a target; or
+    its ratio to the mean of its own `past`, the account's known values of 28 to 84 days ago.
 
-    None with fewer than 30 peers.
+    None with fewer than 30 peers; with a past of fewer than 28 days, or of nothing.
     """
     how = rule.get("normalise")
     if how == "target":
         return float(value / rule["target"])
+    if how == "own_baseline":
+        total = math.fsum(past)
+        return None if len(past) < 28 or total <= 0 else value / (total / len(past))
     if how is None:
         return value
     if len(peers) < 30:
@@ -116,16 +121,34 @@ def asked(card: Card, age: int) -> Card:
     return {**card, "groups": {group: body for group, body in groups.items() if body["measures"]}}
 
 
-def scores_of(card: Card, facts: dict[str, Fact | None], peers: Peers, age: int) -> dict[str, float | None]:
-    """The score of each measure; None where it is not known, older than it may be, or has too few peers."""
+def scores_of(
+    card: Card,
+    facts: dict[str, Fact | None],
+    peers: Peers,
+    age: int,
+    past: dict[str, list[float]] | None = None,
+) -> dict[str, float | None]:
+    """The score of each measure; None where it is not known, older than it may be, or has nothing to compare with."""
     found: dict[str, float | None] = {}
     for name, (_, rule) in rules(card).items():
         fact = facts.get(name)
         seen = None
         if fact is not None and fact[1] <= rule.get("max_age_days", math.inf):
-            seen = normalised(rule, fact[0], peers.get(name, []))
+            seen = normalised(rule, fact[0], peers.get(name, []), (past or {}).get(name, []))
         found[name] = None if seen is None else round(score_of(rule, seen, age), 12)
     return found
+
+
+def shrunk(rule: dict[str, Any], scores: dict[str, float | None], sizes: dict[str, int]) -> dict[str, float | None]:
+    """The scores of a measure of all peers, by account, each drawn to their mean the more the fewer facts it rests on:
+    (n * s + k * m) / (n + k).
+    """
+    known = {account: score for account, score in scores.items() if score is not None}
+    k = rule.get("shrink_to_peers")
+    if k is None or not known:
+        return scores
+    mean = math.fsum(known.values()) / len(known)
+    return scores | {account: (sizes[account] * s + k * mean) / (sizes[account] + k) for account, s in known.items()}
 
 
 def rolled_up(how: str, parts: dict[str, tuple[float, float | None]]) -> tuple[float | None, dict[str, float]]:

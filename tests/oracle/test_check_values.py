@@ -48,3 +48,20 @@ def test_why_it_moved() -> None:
     }  # fmt: skip
     assert split == {key: pytest.approx(points, abs=1e-4) for key, points in by_hand.items()}
     assert sum(points or 0 for points in split.values()) == pytest.approx(58.8235294 - 85.5, abs=1e-7)
+
+
+def test_a_thin_sample_is_drawn_to_its_peers() -> None:
+    """Two answers of 100 among peers of 65 are 75, with k = 5."""
+    scores = {"thin": 100.0, "other": 30.0, "silent": None}
+    found = scoring.shrunk({"shrink_to_peers": 5}, scores, {"thin": 2, "other": 1_000_000})
+    assert found["thin"] == pytest.approx(75)
+    assert found["other"] == pytest.approx(30, abs=0.001)
+    assert found["silent"] is None
+
+
+def test_against_its_own_past() -> None:
+    """Half of what it was; a past of 27 days is none, and neither is one of nothing."""
+    rule = {"normalise": "own_baseline"}
+    assert scoring.normalised(rule, 5, [], [10.0] * 28) == 0.5
+    assert scoring.normalised(rule, 5, [], [10.0] * 27) is None
+    assert scoring.normalised(rule, 5, [], [0.0] * 57) is None

@@ -34,7 +34,10 @@ joined as (
             when invoices_known.first_known <= account_days.day and paid.invoices_without_amount = 0
                 then paid.amount_paid
         end as amount_paid,
-        paid.invoices_paid
+        paid.invoices_paid,
+        settings.gross_margin,
+        churn.accounts_paying_12m_ago,
+        churn.accounts_lost
     from {{ ref('int_accounts__days') }} as account_days
     left join {{ ref('int_billing__overdue') }} as overdue
         on account_days.account_id = overdue.account_id and account_days.day = overdue.day
@@ -56,6 +59,9 @@ joined as (
             end
     left join paid
         on account_days.account_id = paid.account_id and account_days.day = paid.day
+    left join {{ ref('int_billing__churn') }} as churn
+        on account_days.day = churn.day
+    cross join {{ source('raw_config', 'settings') }} as settings
 ),
 
 final as (
@@ -77,7 +83,13 @@ final as (
         ) }} as gross_revenue_retention_12m,
         {{ measure('mrr / nullif(mrr_12m_ago, 0)', 'subscriptions_12m_ago', 'day') }} as net_revenue_retention_12m,
         {{ measure('amount_paid', 'case when amount_paid is not null then invoices_paid end', 'invoice_feed_day') }}
-            as lifetime_value
+            as lifetime_value,
+        -- The churn of a month is a twelfth of the year's. Without any, a customer would stay for ever: not known.
+        {{ measure(
+            'mrr * gross_margin * 12 * accounts_paying_12m_ago / nullif(accounts_lost, 0)',
+            'accounts_paying_12m_ago',
+            'day'
+        ) }} as expected_lifetime_value
     from joined
 )
 
