@@ -4,6 +4,7 @@ select
     day,
     scorecard_hash,
     sum(weight_in_force) as weights
-from {{ ref('int_contributions') }}
+from {{ ref('fct_measure_scores') }}
+where {{ replaced_rows('run_days') }}
 group by account_id, day, scorecard_hash
 having abs(sum(weight_in_force) - 1) > 1e-9 and count(measure_score) > 0

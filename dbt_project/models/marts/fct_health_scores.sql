@@ -9,6 +9,7 @@
     materialized='incremental',
     incremental_strategy='replace_where',
     replaces='trend_days',
+    reads_itself=true,
     on_schema_change='append_new_columns',
 ) }}
 with scored as (

@@ -21,10 +21,4 @@ inner join {{ ref('int_health_scores') }} as raw_scores
         contributions.account_id = raw_scores.account_id
         and contributions.day = raw_scores.day
         and contributions.scorecard_hash = raw_scores.scorecard_hash
-left join {{ ref('int_scorecards_in_force') }} as in_force
-    on
-        contributions.account_id = in_force.account_id
-        and contributions.day = in_force.day
-        and contributions.lens = in_force.lens
-        and contributions.scorecard_hash = in_force.scorecard_hash
-where in_force.account_id is null
+where raw_scores.is_bridge or raw_scores.scorecard_status = 'candidate'

@@ -1,4 +1,5 @@
 -- grain: account, day of the run, scorecard version and measure; the weight in force and the points it brings
+{{ config(materialized='view') }}
 with of_measures as (
     {{ contributions(ref('int_measure_scores'), ref('int_group_scores'), ref('int_raw_scores')) }}
 ),
