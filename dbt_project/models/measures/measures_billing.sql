@@ -1,4 +1,5 @@
 -- grain: account and day of the run
+-- Expected lifetime value: the churn of a month is a twelfth of the year's; without any, a customer would stay for ever.
 with invoices_known as (
     select
         account_id,
@@ -84,11 +85,8 @@ final as (
         {{ measure('mrr / nullif(mrr_12m_ago, 0)', 'subscriptions_12m_ago', 'day') }} as net_revenue_retention_12m,
         {{ measure('amount_paid', 'case when amount_paid is not null then invoices_paid end', 'invoice_feed_day') }}
             as lifetime_value,
-        -- The churn of a month is a twelfth of the year's. Without any, a customer would stay for ever: not known.
         {{ measure(
-            'mrr * gross_margin * 12 * accounts_paying_12m_ago / nullif(accounts_lost, 0)',
-            'accounts_paying_12m_ago',
-            'day'
+            'mrr * gross_margin * 12 * accounts_paying_12m_ago / nullif(accounts_lost, 0)', 'accounts_paying_12m_ago', 'day'
         ) }} as expected_lifetime_value
     from joined
 )
