@@ -247,6 +247,8 @@ def _known(value: object, unit: object) -> str:
 def _verdict(score: dict[str, object]) -> str:
     if score["status"] == "in_grace":
         return f"too new to judge (the {_number(score['raw_score'])} of what is known does not count yet)"
+    if score["raw_score"] is None:
+        return "nothing is known to judge it by"
     if score["score"] is None:
         return f"too little data to judge (the {_number(score['raw_score'])} of what is known does not count)"
     return f"{shown_score(_float(score['score']))}, {score['band']}"

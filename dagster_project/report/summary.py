@@ -103,7 +103,8 @@ def summarise(mart: Mart) -> Summary:
     )
     issues = mart.rows(
         "select source, entity, issue, title, rows, example from fct_input_issues where rows > 0 "
-        "order by issue <> 'rejected', not starts_with(issue, 'hierarchy'), rows desc, source, entity, issue, title"
+        "order by issue <> 'feed_outage', issue <> 'rejected', not starts_with(issue, 'hierarchy'), rows desc, source, "
+        "entity, issue, title"
     )
     return Summary(
         day=totals["day"],

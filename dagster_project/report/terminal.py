@@ -103,7 +103,7 @@ def _at_risk(summary: Summary) -> Table | str:
 
 
 def _issues(summary: Summary) -> Table:
-    """What was wrong in the input, with the first row that has it: rows set aside, then the most frequent."""
+    """What was wrong in the input, with the first row that has it: outages, rows set aside, then the most frequent."""
     table = _table("Found in the input (marts.fct_input_issues)")
     table.add_column("Rows", justify="right", no_wrap=True)
     table.add_column("What", ratio=3)

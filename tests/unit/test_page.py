@@ -295,6 +295,19 @@ def test_input_issues_and_missing_measures_are_told(mart: Path) -> None:
     assert "Known for no account: Net promoter score." in summary.coverage_note
 
 
+def test_an_outage_is_told_before_anything_else(tmp_path: Path) -> None:
+    """And rows set aside before what is only counted, however often."""
+    warehouse = build_warehouse(tmp_path / "warehouse.duckdb")
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "insert into marts.fct_input_issues values ('files', 'usage_events', 'feed_outage', 'silent', 1, null), "
+            "('files', 'tickets', 'rejected', 'row set aside', 1, null), "
+            "('files', 'accounts', 'hierarchy_cycle', 'in a circle', 1, null)"
+        )
+    issues = portfolio_summary(warehouse).input_issues
+    assert [issue.issue for issue in issues][:4] == ["feed_outage", "rejected", "hierarchy_cycle", "no_rating"]
+
+
 def test_an_empty_mart_has_an_empty_summary(empty_mart: Path) -> None:
     summary = portfolio_summary(empty_mart)
     assert (summary.day, summary.accounts, summary.at_risk, summary.input_issues) == (None, 0, (), ())

@@ -1,5 +1,5 @@
 -- grain: account and day of the run
--- Expected lifetime value: the churn of a month is a twelfth of the year's; without any, a customer would stay for ever.
+-- Expected lifetime value: the churn of a month is a twelfth of the year's; without any, nobody ever leaves: not known.
 with invoices_known as (
     select
         account_id,
