@@ -7,12 +7,11 @@ select
     scores.raw_score,
     sum(contributions.contribution) as contributions
 from {{ ref('int_health_scores') }} as scores
-inner join {{ ref('fct_measure_scores') }} as contributions
+inner join {{ ref('int_contributions') }} as contributions
     on
         scores.account_id = contributions.account_id
         and scores.day = contributions.day
         and scores.scorecard_hash = contributions.scorecard_hash
-where not scores.is_bridge
 group by scores.account_id, scores.day, scores.scorecard_hash, scores.raw_score
 having
     abs(coalesce(sum(contributions.contribution), 0) - coalesce(scores.raw_score, 0)) > 1e-9

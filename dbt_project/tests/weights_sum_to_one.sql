@@ -4,7 +4,6 @@ select
     day,
     scorecard_hash,
     sum(weight_in_force) as weights
-from {{ ref('fct_measure_scores') }}
-where {{ replaced_rows('run_days') }}
+from {{ ref('int_contributions') }}
 group by account_id, day, scorecard_hash
 having abs(sum(weight_in_force) - 1) > 1e-9 and count(measure_score) > 0

@@ -240,6 +240,38 @@ def band_of(card: Card, score: float | None) -> str:
     return max((start, band) for band, start in card["bands"].items() if round(score, 9) >= start)[1]
 
 
+def judged(
+    card: Card,
+    raw: float | None,
+    coverage: float,
+    bounds: tuple[float | None, float | None],
+    known: tuple[dict[str, Fact | None], dict[str, float | None]],
+    overrides: list[Override],
+    age: int,
+    measures: dict[str, Measured],
+) -> Scored:
+    """What becomes of a raw score: exceptions, overrides and the band, where enough is known of an account old enough.
+
+    `bounds` are the raw score with the missing at 0 and at 100, `known` the facts and the measure scores.
+    """
+    after_exceptions = score = None
+    if raw is not None and coverage >= card["coverage_floor"] - 1e-9 and age >= card.get("grace_days", 0):
+        after_exceptions = excepted(card, raw, *known)
+        score = overridden(after_exceptions, overrides)
+    return Scored(
+        raw=raw,
+        score=score,
+        band=band_of(card, score),
+        coverage=coverage,
+        low=bounds[0] or 0.0,
+        high=100.0 if bounds[1] is None else bounds[1],
+        exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
+        override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
+        is_in_grace=score is None and age < card.get("grace_days", 0),
+        measures=measures,
+    )
+
+
 def scored(
     whole: Card, facts: dict[str, Fact | None], overrides: list[Override], peers: Peers | None = None, age: int = 400
 ) -> Scored:
@@ -250,21 +282,8 @@ def scored(
     coverage = coverage_of(card, scores)
     low, _ = evaluated(card, {name: 0.0 if score is None else score for name, score in scores.items()})
     high, _ = evaluated(card, {name: 100.0 if score is None else score for name, score in scores.items()})
-    after_exceptions = score = None
-    is_enough = coverage >= card["coverage_floor"] - 1e-9 and age >= card.get("grace_days", 0)
-    if raw is not None and is_enough:
-        after_exceptions = excepted(card, raw, facts, scores)
-        score = overridden(after_exceptions, overrides)
-    return Scored(
-        raw=raw,
-        score=score,
-        band=band_of(card, score),
-        coverage=coverage,
-        low=low or 0.0,
-        high=100.0 if high is None else high,
-        exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
-        override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
-        is_in_grace=score is None and age < card.get("grace_days", 0),
+    return judged(
+        card, raw, coverage, (low, high), (facts, scores), overrides, age,
         measures={
             name: Measured(
                 value=(facts.get(name) or (None,))[0],
@@ -275,7 +294,7 @@ def scored(
             )
             for name, (_, rule) in rules(whole).items()
         },
-    )
+    )  # fmt: skip
 
 
 def of_lenses(card: Card, parts: dict[str, Scored], overrides: list[Override], age: int) -> Scored:
@@ -305,19 +324,8 @@ def of_lenses(card: Card, parts: dict[str, Scored], overrides: list[Override], a
     exceptions = [
         {**one, "when": {**one["when"], "measure": f"lens:{one['when']['lens']}"}} for one in card.get("exceptions", [])
     ]
-    after_exceptions = score = None
-    if raw is not None and coverage >= card["coverage_floor"] - 1e-9 and age >= card.get("grace_days", 0):
-        after_exceptions = excepted({**card, "exceptions": exceptions}, raw, as_facts, named)
-        score = overridden(after_exceptions, overrides)
-    return Scored(
-        raw=raw,
-        score=score,
-        band=band_of(card, score),
-        coverage=coverage,
-        low=low or 0.0,
-        high=100.0 if high is None else high,
-        exception_effect=None if after_exceptions is None or raw is None else after_exceptions - raw,
-        override_effect=None if after_exceptions is None or score is None else score - after_exceptions,
+    return judged(
+        {**card, "exceptions": exceptions}, raw, coverage, (low, high), (as_facts, named), overrides, age,
         measures={
             f"lens:{lens}": Measured(
                 value=parts[lens].score,
@@ -327,7 +335,7 @@ def of_lenses(card: Card, parts: dict[str, Scored], overrides: list[Override], a
             )
             for lens in parts
         },
-    )
+    )  # fmt: skip
 
 
 def _rounded(score: float | None) -> float | None:

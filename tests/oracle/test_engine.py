@@ -19,7 +19,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from dagster_project.components import dbt_process
 from dagster_project.components.config_assets import with_older_versions
@@ -32,6 +31,7 @@ from dagster_project.settings import PROJECT_ROOT, load_settings
 from dagster_project.warehouse import replace_tables
 from tests.oracle import scoring
 from tests.oracle.companies import CHANGE_AT, OFFSETS, Company, companies, day
+from tests.oracle.drawing import drawn
 from tests.oracle.scoring import Card, Scored
 
 A_FEW, HOW_MANY = 150, 1000  # in `make test`, in `make acceptance`
@@ -61,25 +61,6 @@ create table intermediate.int_judgement__overrides (
 create table intermediate.int_usage__outages (day date, accounts_seen integer, accounts_usual integer);
 create table raw_meta.fact_days (day date);
 """
-
-
-def drawn(count: int) -> list[Company]:
-    """So many companies, as hypothesis draws them."""
-    found: list[Company] = []
-
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    @given(companies())
-    def draw(company: Company) -> None:
-        found.append(company)
-
-    draw()
-    return found[:count]
 
 
 def spec(card: Card, account: str, version: str) -> Scorecard:
@@ -225,7 +206,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
 
 @pytest.fixture(scope="module", params=[A_FEW, pytest.param(HOW_MANY, marks=pytest.mark.long)])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    members = {f"C{number}": company for number, company in enumerate(drawn(request.param))}
+    members = {f"C{number}": company for number, company in enumerate(drawn(companies(), request.param))}
     warehouse = Warehouse(tmp_path_factory.mktemp("oracle"), members)
     warehouse.run([offset for offset in OFFSETS if offset < CHANGE_AT], "1")
     warehouse.run([offset for offset in OFFSETS if offset >= CHANGE_AT], "2")

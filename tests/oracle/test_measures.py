@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
 
 from dagster_project.settings import PROJECT_ROOT
 from tests.integration.homes import Home, end_all
 from tests.oracle import scoring
+from tests.oracle.drawing import drawn
 from tests.oracle.facts import Observation, Rows, all_facts, by_account, feeds
-from tests.oracle.histories import COLUMNS, DAYS, FIRST, KEY_FEATURES, LAST, Shape, expanded, shapes
+from tests.oracle.histories import COLUMNS, DAYS, FIRST, KEY_FEATURES, LAST, expanded, shapes
 from tests.oracle.measures import measured
 from tests.oracle.measures_billing import churned
 
@@ -30,25 +30,6 @@ HOW_MANY = 1000
 TOLERANCE = 1e-9
 GROSS_MARGIN = 0.8
 Observations = dict[tuple[str, date], dict[str, Observation]]
-
-
-def drawn(count: int) -> list[Shape]:
-    """So many shapes, as hypothesis draws them."""
-    found: list[Shape] = []
-
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    @given(shapes())
-    def draw(shape: Shape) -> None:
-        found.append(shape)
-
-    draw()
-    return found[:count]
 
 
 def write_files(rows: Rows, landing: Path) -> None:
@@ -123,7 +104,7 @@ class Compared:
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
-    rows = expanded(drawn(HOW_MANY))
+    rows = expanded(drawn(shapes(), HOW_MANY))
     home = company(tmp_path_factory.mktemp("measures"), rows)
     try:
         home.run().succeeded()

@@ -13,11 +13,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.components.dbt_models import dbt_environment
 from dagster_project.settings import PROJECT_ROOT, load_settings
+from tests.oracle.drawing import drawn
 from tests.oracle.parents import Judged, Together, ancestors, issue_of, parent_score
 from tests.oracle.scoring import Card
 
@@ -103,22 +103,6 @@ def companies(draw: st.DrawFn) -> Company:
     return Company((draw(CARDS), draw(CARDS)), (before, later), (judged[0], judged[1]), by_other)
 
 
-def drawn(count: int) -> list[Company]:
-    """So many companies, as hypothesis draws them."""
-    found: list[Company] = []
-
-    @settings(
-        max_examples=count, phases=[Phase.generate], database=None, deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )  # fmt: skip
-    @given(companies())
-    def draw(company: Company) -> None:
-        found.append(company)
-
-    draw()
-    return found[:count]
-
-
 def fill(file: Path, members: list[Company]) -> None:
     """Each company with a lens and accounts of its own, in one warehouse."""
     with duckdb.connect(str(file)) as connection:
@@ -190,7 +174,7 @@ def build(file: Path, first: date, last: date) -> None:
 
 @pytest.fixture(scope="module")
 def members() -> list[Company]:
-    return drawn(HOW_MANY)
+    return drawn(companies(), HOW_MANY)
 
 
 @pytest.fixture(scope="module")
