@@ -16,6 +16,7 @@ endif
 PORT ?= 3000
 ARGS ?=
 PYTEST_ARGS ?=
+SIZE ?= 1m
 
 # Nothing dials out: each tool has its own switch.
 export DO_NOT_TRACK := 1
@@ -27,11 +28,13 @@ BIN := .venv/bin
 checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 RUNTIME := .venv/.runtime-$(call checksum,requirements.lock)
 DEV := .venv/.dev-$(call checksum,requirements-dev.lock)
+BENCH := .venv/.bench-$(call checksum,requirements-bench.lock)
+SPARK := .venv/.spark-$(call checksum,requirements-spark.lock)
 # dbt's manifest is made again when a file changes, comes (folders change) or goes.
 MANIFEST := dbt_project/target/manifest.json
 DBT_FILES := $(shell find dbt_project -mindepth 1 \( -name target -o -name logs -o -name dbt_packages -o -name '.*' \) -prune -o -print)
 
-.PHONY: help run ui test lint acceptance setup lock reference clean
+.PHONY: help run ui test lint acceptance bench setup spark lock reference clean
 
 help: ## this list
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -63,11 +66,17 @@ lint: $(DEV) $(MANIFEST) ## ruff, mypy, import-linter, sqlfluff; all five, also 
 	$(BIN)/python scripts/lint_sql.py || failed+=' sqlfluff'; \
 	if [[ -n $$failed ]]; then echo "lint: failed:$$failed"; exit 1; fi
 
-acceptance: $(DEV) $(MANIFEST) ## the long tests, and those with real servers and clients; PYTEST_ARGS="-k name"
+acceptance: $(DEV) $(SPARK) $(MANIFEST) ## the long tests, and those with real servers and clients; PYTEST_ARGS="-k name"
 	@$(BIN)/python -m pytest tests -m 'acceptance or long' $(PYTEST_ARGS)
+
+bench: $(BENCH) $(MANIFEST) ## the project beside a hand-written reference and peers; SIZE=1m|10m|100m ARGS="--rounds 1"
+	@$(BIN)/python -m compileall -q dagster_project benchmarks
+	@$(BIN)/python -m benchmarks --size $(SIZE) $(ARGS)
 
 setup: $(RUNTIME) $(MANIFEST) ## only the virtual environment and dbt's manifest; PYTHON=python3.12
 	@$(BIN)/python -m compileall -q dagster_project sample
+
+spark: setup $(SPARK) ## the packages of engine spark, too (450 MB; docs/scale.md)
 
 lock: $(DEV) ## pin the dependencies of pyproject.toml again; UPGRADE=1 takes newer ones
 	@scripts/lock $(if $(UPGRADE),--upgrade)
@@ -86,6 +95,14 @@ $(RUNTIME):
 $(DEV):
 	@scripts/setup requirements-dev.lock
 	@rm -f .venv/.dev-* .venv/.runtime-* && touch $@ $(RUNTIME)
+
+$(BENCH):
+	@scripts/setup requirements-bench.lock
+	@rm -f .venv/.bench-* .venv/.dev-* .venv/.runtime-* && touch $@ $(DEV) $(RUNTIME)
+
+$(SPARK): | $(RUNTIME)
+	@scripts/setup requirements-spark.lock
+	@rm -f .venv/.spark-* && touch $@
 
 $(MANIFEST): $(DBT_FILES) | $(RUNTIME)
 	@$(BIN)/python -m dagster_project.components.dbt_process --quiet parse --project-dir dbt_project --profiles-dir dbt_project --no-version-check

@@ -43,7 +43,7 @@ from dagster_project.scorecards.measures import known_measures
 from dagster_project.scorecards.schema import Scorecard
 from dagster_project.scorecards.tables import config_tables
 from dagster_project.settings import PROJECT_ROOT, load_settings
-from dagster_project.warehouse import replace_tables
+from dagster_project.warehouse import STORAGE_VERSION, replace_tables
 
 DAY = datetime.date(2026, 6, 30)
 COMPARED = (30, 7, 1)
@@ -147,7 +147,7 @@ class Benchmark:
         loaded = [LoadedScorecard(scorecard(names), document, 1)]
         alerts = load_alerts(self._settings.alerts, names, {one.spec.lens for one in loaded})
         given = {"accounts": accounts, "day": DAY, "history": self._history, "measures": names}
-        with duckdb.connect(str(self._file)) as connection:
+        with duckdb.connect(str(self._file), config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
             for statement in duckdb.extract_statements(HISTORY):
                 wanted = {name: given[name] for name in statement.named_parameters}
                 connection.execute(statement, wanted)

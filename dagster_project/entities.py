@@ -103,6 +103,7 @@ _ALL = (
             "is_churned": Column(
                 "boolean", "the source's own claim that they left; checked against outcomes, not scored"
             ),
+            "domain": Column("text", "their internet domain, such as acme.com; matches customers of other providers"),
             **_KNOWN,
         },
         settles=("ended_on",),

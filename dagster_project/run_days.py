@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 import duckdb
 
+from dagster_project import retention
 from dagster_project.settings import PROJECT_ROOT, Settings
 from dagster_project.warehouse import table_exists
 
@@ -63,6 +64,7 @@ class RunDays:
     windows_from_day: date
     facts_from_day: date
     facts_to_day: date
+    repeats_from_day: date
     fact_days: int
     too_late: TooLate
 
@@ -70,21 +72,23 @@ class RunDays:
 def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
     """Plan the run that scores `first` to `last`; writes raw_meta.run_days and raw_meta.fact_days for dbt to read.
 
-    From here on the marts count as untested, until `mark_scored`.
+    From here on the marts count as untested, until `mark_scored`. Raises retention.FactsDroppedError.
     """
-    set_marts_tested(connection, tested=False)
     built_through = newest_scored(connection) or date.min
     # From the first day on, everything is worked in: facts older than that can be asked for in no other way.
     floor = date.min if first <= settings.days.first else first - timedelta(days=settings.look_back_days)
     facts_floor = floor
+    rebuildable = retention.first_rebuildable(connection, settings)
     if _facts_are_outdated(connection, settings):
-        _reopen_all_facts(connection)
+        _reopen_all_facts(connection, rebuildable)
         facts_floor = date.min
     if _windows_are_outdated(connection):
         connection.execute("drop table intermediate.int_usage__windows")
     within: dict[str, object] = {"first": first, "last": last, "floor": floor, "built": built_through}
-    _write_fact_days(connection, within | {"floor": facts_floor})
+    _write_fact_days(connection, within | {"floor": facts_floor, "rebuildable": rebuildable or date.min})
     from_day = _first_reopened(connection, within) or first
+    retention.refuse_facts_of_before(connection, settings, from_day)
+    set_marts_tested(connection, tested=False)
     facts = connection.execute("select min(day), max(day), count(*) from raw_meta.fact_days").fetchone()
     facts_from, facts_to, fact_days = facts or (None, None, 0)
     days = RunDays(
@@ -96,6 +100,7 @@ def plan_run(connection: duckdb.DuckDBPyConnection, settings: Settings, first: d
         windows_from_day=_windows_from(connection, from_day, last, facts_from),
         facts_from_day=facts_from or first,
         facts_to_day=facts_to or first,
+        repeats_from_day=_repeats_from(settings, facts_from or first),
         fact_days=fact_days,
         too_late=too_late(connection, facts_floor),
     )
@@ -110,7 +115,7 @@ def _write_fact_days(connection: duckdb.DuckDBPyConnection, within: dict[str, ob
         strangers = """
             union
             select known_day from intermediate.int_usage__arrivals
-            where without_account > 0 and known_day between $floor and $last
+            where without_account > 0 and known_day between greatest($floor, $rebuildable) and $last
               and exists (
                   select * from raw_meta.open_days
                   where list_contains($reached_through, entity)
@@ -120,8 +125,8 @@ def _write_fact_days(connection: duckdb.DuckDBPyConnection, within: dict[str, ob
     connection.execute(
         f"""
         create or replace table raw_meta.fact_days as
-        select day from raw_meta.open_days
-        where entity = 'usage_events' and day <= $last and (day >= $floor or day > $built)
+        select distinct day from raw_meta.open_days
+        where entity = 'usage_events' and day between $rebuildable and $last and (day >= $floor or day > $built)
         {strangers}
         """,  # the text between is written above
         {name: value for name, value in within.items() if name != "first"}
@@ -317,13 +322,24 @@ def _windows_hash() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in WINDOW_MODELS)).hexdigest()[:12]
 
 
-def _reopen_all_facts(connection: duckdb.DuckDBPyConnection) -> None:
+def _repeats_from(settings: Settings, facts_from: date) -> date:
+    """The first day on which an earlier copy of an event counts as such; 1970, the first legal day, where all do."""
+    days = settings.repeats_days
+    return date(1970, 1, 1) if days is None else facts_from - timedelta(days=days)
+
+
+def _reopen_all_facts(connection: duckdb.DuckDBPyConnection, rebuildable: date | None) -> None:
+    """Open every day whose facts can be made again; note those whose raw usage is gone."""
+    if rebuildable is not None:
+        retention.keep_facts_of_before(connection, rebuildable)
     connection.execute(
         """
         insert into raw_meta.open_days (day, source, entity, opened_at)
         select distinct cast(known_at as date), 'files', 'usage_events', cast(current_timestamp as timestamp)
         from raw_files.usage_events
-        """
+        where known_at >= $rebuildable
+        """,
+        {"rebuildable": rebuildable or date.min},
     )
     if table_exists(connection, "intermediate", "int_usage__windows"):
         connection.execute("delete from intermediate.int_usage__windows")
@@ -334,7 +350,8 @@ def _write(connection: duckdb.DuckDBPyConnection, days: RunDays) -> None:
         """
         create or replace table raw_meta.run_days as
         select $from_day::date as from_day, $to_day::date as to_day, $windows::date as windows_from_day,
-               $facts_from::date as facts_from_day, $facts_to::date as facts_to_day
+               $facts_from::date as facts_from_day, $facts_to::date as facts_to_day,
+               $repeats_from::date as repeats_from_day
         """,
         {
             "from_day": days.from_day,
@@ -342,6 +359,7 @@ def _write(connection: duckdb.DuckDBPyConnection, days: RunDays) -> None:
             "windows": days.windows_from_day,
             "facts_from": days.facts_from_day,
             "facts_to": days.facts_to_day,
+            "repeats_from": days.repeats_from_day,
         },
     )
 

@@ -52,10 +52,16 @@ MARTS = (
     "fct_breaches",
     "fct_health_scores",
     "fct_input_issues",
+    "fct_mass_moves",
     "fct_measure_scores",
     "fct_parent_scores",
     "fct_score_changes",
+    "fct_unmatched_records",
 )
+
+# How far behind a day lie the facts that its score is made from: windows of 84 days ago, of the 28 days before them.
+# First and last use ever reach further; they rest on daily facts, which stay.
+DAYS_LOOKED_BACK = 112
 
 MAX_KEY_FEATURES = 60  # each is one bit of a 64-bit mask in the daily facts
 
@@ -94,10 +100,35 @@ class Warehouse(Strict):
     threads: Annotated[Whole, Field(ge=1)] = 2
 
 
+def _master(value: str) -> str:
+    if not re.fullmatch(r"local(\[[\d*]+\])?|local-cluster\[\d+, ?\d+, ?\d+\]|yarn|(spark|k8s)://\S+", value):
+        raise refuse(
+            "should be where Spark runs, such as local[2], local-cluster[2,1,1024], yarn or spark://host:7077; "
+            f"is {show(value)}"
+        )
+    return value
+
+
+class Engine(Strict):
+    """What runs the models: DuckDB, or Apache Spark with this master, memory of its driver and further settings."""
+
+    name: Literal["duckdb", "spark"] = "duckdb"
+    master: Annotated[Text, AfterValidator(_master)] = "local[2]"
+    memory: Annotated[Text, AfterValidator(_size)] = "2GB"
+    settings: dict[str, Text] = Field(default_factory=dict)
+
+
 class Billing(Strict):
     """What the measures of billing cannot read from invoices: the gross margin, a share of 1."""
 
     gross_margin: Annotated[Number, Field(gt=0, le=1)] | None = None
+
+
+class Retention(Strict):
+    """How many days raw usage is kept; and within how many days an event that comes again is told from a new one."""
+
+    usage_events_days: Annotated[Whole, Field(ge=1)] | None = None
+    repeats_days: Annotated[Whole, Field(ge=28)] = 90
 
 
 class Mart(Strict):
@@ -142,8 +173,10 @@ class PipelineFile(Strict):
     alerts: Place = Path("config/alerts.yml")
     schedule: Schedule = Schedule()
     warehouse: Warehouse = Warehouse()
+    engine: Engine = Engine()
     key_features: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
     billing: Billing = Billing()
+    retention: Retention = Retention()
     sources: Sources
     destinations: Destinations = Destinations()
 
@@ -155,8 +188,10 @@ class Settings(PipelineFile):
 
     @property
     def warehouse_path(self) -> Path:
-        """The DuckDB file that the pipeline writes; nobody else opens it."""
-        return self.home / "warehouse.duckdb"
+        """The DuckDB file that the pipeline writes; nobody else opens it. Each engine has its own: what the one has
+        scored and kept is not there for the other.
+        """
+        return (self.home / "spark" if self.engine.name == "spark" else self.home) / "warehouse.duckdb"
 
     @property
     def mart_folder(self) -> Path:
@@ -195,13 +230,22 @@ class Settings(PipelineFile):
         return list(dict.fromkeys(name for names in self.key_features.values() for name in names))
 
     @property
+    def repeats_days(self) -> int | None:
+        """Within how many days an event that comes again is told from a new one; None where all raw usage is kept."""
+        return None if self.retention.usage_events_days is None else self.retention.repeats_days
+
+    @property
     def content_hash(self) -> str:
-        """12 hex digits over what changes numbers: time zone, key features, margin, mapping. Not paths or days."""
+        """12 hex digits over what changes numbers: time zone, key features, margin, repeats, mapping; not paths."""
         mapped: dict[str, Any] = {"timezone": self.timezone, "key_features": self.key_features}
         if self.billing.gross_margin is not None:
             mapped["billing"] = self.billing.model_dump()
+        if self.repeats_days is not None:
+            mapped["repeats_days"] = self.repeats_days
         if self.sources.files is not None:
             mapped["files"] = self.sources.files.model_dump(mode="json", exclude={"folder"})
+        for name, source in self.sources.providers.items():
+            mapped[name] = source.match.model_dump(mode="json", include={"by", "external_id", "domain"})
         return hashlib.sha256(json.dumps(mapped, sort_keys=True).encode()).hexdigest()[:12]
 
     def last_day(self, today: date) -> date:
@@ -225,8 +269,18 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] | None 
         data = environ.get("HEALTH_DATA")
         folder = _absolute(Path(data), Path.cwd()) if data else _absolute(file.sources.files.folder, PROJECT_ROOT)
         files = file.sources.files.model_copy(update={"folder": folder})
-        content["sources"] = file.sources.model_copy(update={"files": files})
+        content["sources"] = _with_absolute_mappings(file.sources.model_copy(update={"files": files}))
     return Settings.model_construct(**content, config_path=path)
+
+
+def _with_absolute_mappings(sources: Sources) -> Sources:
+    """The providers' mapping tables by absolute path."""
+    update = {}
+    for name, source in sources.providers.items():
+        if source.match.mapping is not None:
+            match = source.match.model_copy(update={"mapping": _absolute(source.match.mapping, PROJECT_ROOT)})
+            update[name] = source.model_copy(update={"match": match})
+    return sources.model_copy(update=update)
 
 
 def _config_path(config: Path | None, named: str | None) -> Path:
@@ -244,8 +298,15 @@ def _check_file(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """What holds between the keys of pipeline.yml (the sources apart)."""
     yield from _check_days(mapping(data.get("days")))
     yield from _check_key_features(data)
+    yield from _check_retention(data)
     exports = sequence(mapping(data.get("destinations")).get("exports"))
     seen: dict[Any, int] = {}
+    for key in mapping(mapping(data.get("engine")).get("settings")):
+        if not str(key).startswith("spark."):
+            yield (
+                ("engine", "settings", str(key)),
+                f"{show(key)} is no setting of Spark: their names begin with 'spark.'",
+            )
     for number, export in enumerate(mapping(entry) for entry in exports):
         path: KeyPath = ("destinations", "exports", number)
         table, name = export.get("table"), export.get("name")
@@ -262,6 +323,21 @@ def _check_days(days: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         return  # left out, or no date: told elsewhere
     if last < first:
         yield ("days", "last"), f"{last} is before the first day, {first}; swap them or leave `last` out"
+
+
+def _check_retention(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    retention = mapping(data.get("retention"))
+    kept, repeats = retention.get("usage_events_days"), retention.get("repeats_days", Retention().repeats_days)
+    look_back = data.get("look_back_days", 7)
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in (kept, repeats, look_back)):
+        return  # left out, or no whole number: told elsewhere
+    least = repeats + look_back + DAYS_LOOKED_BACK
+    if kept < least:
+        yield (
+            ("retention", "usage_events_days"),
+            f"{kept} days are too few: scores look back {DAYS_LOOKED_BACK} days, late facts {look_back} "
+            f"(look_back_days) and repeats {repeats} (repeats_days); at least {least}",
+        )
 
 
 def _check_key_features(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:

@@ -13,6 +13,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from dagster_project.config_file import KeyPath, mapping, sequence, suggest
 from dagster_project.config_types import Name, Number, Place, Strict, Text, Timezone, refuse, show
 from dagster_project.entities import ENTITIES, Column, Entity
+from dagster_project.provider_settings import (
+    PROVIDERS,
+    DelightedSource,
+    HubspotSource,
+    IntercomSource,
+    ProviderSource,
+    StripeSource,
+    ZendeskSource,
+    check_providers,
+)
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 Through = Literal["users", "subscriptions"]
@@ -116,6 +126,17 @@ class Sources(Strict):
     """Everything the pipeline reads."""
 
     files: FilesSource | None = None
+    stripe: StripeSource | None = None
+    delighted: DelightedSource | None = None
+    hubspot: HubspotSource | None = None
+    intercom: IntercomSource | None = None
+    zendesk: ZendeskSource | None = None
+
+    @property
+    def providers(self) -> dict[str, ProviderSource]:
+        """The providers called over their API that this company uses, by name."""
+        found = {name: getattr(self, name) for name in PROVIDERS}
+        return {name: source for name, source in found.items() if source is not None}
 
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -124,8 +145,11 @@ Found = Iterator[tuple[KeyPath, str]]
 def check_sources(data: dict[str, Any]) -> Found:
     """What holds between the keys of `sources`: each mapping against its entity's contract."""
     if "sources" in data and not mapping(data["sources"]).get("files"):
-        yield ("sources",), "names no source, so there is nothing to score; legal: files"
+        named = any(name in mapping(data["sources"]) for name in PROVIDERS)
+        missing = "'files' is missing: it holds the accounts, and without them there is nobody to score"
+        yield ("sources",), missing if named else "names no source, so there is nothing to score; legal: files"
         return
+    yield from check_providers(mapping(data.get("sources")))
     entities = mapping(mapping(mapping(data.get("sources")).get("files")).get("entities"))
     path: KeyPath = ("sources", "files", "entities")
     if entities and "accounts" not in entities:

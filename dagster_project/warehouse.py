@@ -6,10 +6,12 @@ published mart (destinations/mart.py).
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LOCK_WAIT_SECONDS = 60.0
+# Of a new file: text is written in a third less time than in DuckDB's default, which programs of 2024 open, too.
+STORAGE_VERSION = "v1.4.0"
 
 
 class WarehouseLockedError(Exception):
@@ -32,7 +36,7 @@ def open_warehouse(settings: Settings, wait_seconds: float = LOCK_WAIT_SECONDS) 
 
     Waits while another process holds the file. After `wait_seconds` raises WarehouseLockedError, which names it.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
     connection = _connect(settings, wait_seconds)
     try:
         connection.execute("set temp_directory = ?", [str(settings.home / "tmp")])
@@ -45,6 +49,7 @@ def _connect(settings: Settings, wait_seconds: float) -> duckdb.DuckDBPyConnecti
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.warehouse.memory_limit,
         "threads": settings.warehouse.threads,
+        "storage_compatibility_version": STORAGE_VERSION,
     }
     deadline = time.monotonic() + wait_seconds
     while True:
@@ -82,9 +87,23 @@ def replace_tables(connection: duckdb.DuckDBPyConnection, schema: str, tables: M
         raise
 
 
-def quoted(identifier: str) -> str:
-    """An SQL identifier, quoted."""
-    return '"' + identifier.replace('"', '""') + '"'
+def quoted(*names: str) -> str:
+    """An SQL identifier, quoted; several parts are joined by dots."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """A text as SQL, for the few places (attach, copy, comment, keys of structs) where DuckDB takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or what a folder says is in it, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:

@@ -246,16 +246,17 @@ def _grain(model: dict[str, Any]) -> tuple[str, str]:
 def _mart(name: str, model: dict[str, Any]) -> Iterator[str]:
     grain, rest = _grain(model)
     yield from (f"## {name}", "", f"One row is: {grain}. {rest}")
+    never_missing: set[object] = set()
     for test in sequence(model.get("data_tests")):
-        unique = mapping(mapping(mapping(test).get("unique_together")).get("arguments")).get("columns")
-        if unique:
+        arguments = mapping(mapping(mapping(test).get("unique_together")).get("arguments"))
+        if unique := sequence(arguments.get("columns")):
             yield f"Unique: {_code(map(str, unique))}."
+            never_missing |= {*unique, *sequence(arguments.get("never_missing"))}
     yield ""
     rows = []
     for column in (mapping(entry) for entry in sequence(model.get("columns"))):
-        tests = sequence(column.get("data_tests"))
-        always = "" if "not_null" in tests else "yes"
-        rows.append((f"`{column['name']}`", str(column["data_type"]), always, str(column.get("description", ""))))
+        may_miss = "" if column["name"] in never_missing else "yes"
+        rows.append((f"`{column['name']}`", str(column["data_type"]), may_miss, str(column.get("description", ""))))
     yield from _table(("column", "type", "may be NULL", "meaning"), rows)
 
 
@@ -298,7 +299,8 @@ def _command_line() -> Iterator[str]:
         `make setup` puts `health` into `.venv/bin`. Two variables of the environment matter: `HEALTH_CONFIG` names
         another pipeline.yml, `HEALTH_DATA` another folder of files. A command ends with 0 if all is well, 1 if what it
         was asked for failed, 2 if the configuration or an option is wrong, 3 if another run, or another UI, of the
-        company is at work.
+        company is at work, 4 if `health run` is done but a provider could not be read: the last lines say which, why
+        and since when.
 
         ## health
         """

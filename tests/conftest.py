@@ -16,7 +16,7 @@ from hypothesis import settings
 
 os.environ.update({"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DAGSTER_DISABLE_TELEMETRY": "yes"})
 for name in [name for name in os.environ if name.startswith("HEALTH_") or name == "DAGSTER_HOME"]:
-    if name != "HEALTH_KILLS":
+    if name not in ("HEALTH_KILLS", "HEALTH_SPARK"):
         del os.environ[name]
 
 # No deadline: a slow machine is not a failing one. In CI the examples come from a fixed seed, so a red build can be

@@ -45,6 +45,8 @@ def _findings() -> Iterator[Finding]:
     yield _home(settings)
     yield _warehouse(settings)
     yield from _files(settings)
+    for provider in settings.sources.providers:
+        yield _provider(settings, provider)
 
 
 def _manifest() -> Finding:
@@ -66,7 +68,7 @@ def _judgement(settings: Settings) -> Iterator[Finding]:
     names = ", ".join(f"{one.spec.lens}: {one.label}" for one in scorecards)
     yield Finding("ok", "scorecards", f"{len(scorecards)} are valid ({names})")
     try:
-        rules = load_alerts(settings.alerts, lenses={one.spec.lens for one in scorecards})
+        rules = load_alerts(settings.alerts, lenses={one.spec.lens for one in scorecards}).rules
     except ConfigError as error:
         yield Finding("problem", "alerts", f"mistakes:\n{error}")
         return
@@ -123,3 +125,14 @@ def _files(settings: Settings) -> Iterator[Finding]:
             continue
         fit = "1 file, its columns fit" if found == 1 else f"{found} files, their columns fit"
         yield Finding("ok", entity, f"{fit} the mapping")
+
+
+def _provider(settings: Settings, provider: str) -> Finding:
+    from dagster_project.connectors.http_client import ProviderError
+    from dagster_project.connectors.providers import probe_provider
+    from dagster_project.provider_settings import MissingKeyError
+
+    try:
+        return Finding("ok", provider, probe_provider(settings, provider))
+    except (ProviderError, MissingKeyError) as error:
+        return Finding("problem", provider, str(error))

@@ -16,6 +16,7 @@ from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
 from dagster_project.connectors.files import prepare
+from dagster_project.retention import told
 from dagster_project.run_days import days_to_score, last_scored, newest_scored, too_late
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
@@ -60,6 +61,7 @@ class Execution:
         newest = last_day(self._settings)
         with open_warehouse(self._settings) as connection:
             late = too_late(connection, newest - timedelta(days=self._settings.look_back_days)).told(self._settings)
+            dropped = told(connection, self._settings)
             scored_to = newest_scored(connection)
         past = ""
         if scored_to and scored_to > newest:
@@ -67,7 +69,16 @@ class Execution:
                 f"The marts end at {scored_to}: days after {newest} (days.last) were scored before and stay. To be rid "
                 f"of them, move {self._settings.home} away and run again."
             )
-        return [remark for remark in (late, past) if remark]
+        return [remark for remark in (late, *dropped, past) if remark]
+
+    def troubles(self) -> tuple[list[str], list[str]]:
+        """What to mend though the run goes on: providers that could not be read, fields that they no longer give."""
+        if not self._settings.sources.providers:
+            return [], []
+        from dagster_project.components.provider_assets import troubles
+
+        with open_warehouse(self._settings) as connection:
+            return troubles(connection, self._settings)
 
     def score(self, first: date, last: date) -> str | None:
         """Score the days in one run, publish, export, flag breaches."""

@@ -21,7 +21,8 @@ DEFAULT_CONFIG = "config/pipeline.yml"  # as `make run` names it
 def run_pipeline(settings: Settings, first: date | None, last: date | None, *, quiet: bool) -> int:
     """Run what is due and print the result.
 
-    Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 another run is under way.
+    Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 another run is under way, 4 done, but a
+    provider could not be read.
     """
     started = time.monotonic()
     progress = Progress(sys.stdout, quiet=quiet)
@@ -51,6 +52,7 @@ def _run_under_lock(
         failed = execution.ingest()
         due = None if failed else execution.days_due(first, last)
         remarks = [] if failed or due else execution.remarks()
+        unread, vanished = ([], []) if failed else execution.troubles()
         is_stopped = not failed and due is None and not execution.is_delivered()  # a run was killed after scoring
         if due is not None:
             progress.say("Scoring the days that are due")
@@ -68,7 +70,9 @@ def _run_under_lock(
         progress.say("Nothing is due: every day is scored, configuration unchanged. Nothing was written.")
     progress.say(f"Done in {time.monotonic() - started:.0f} s\n")
     _print_result(settings)
-    return 0
+    for told in (*vanished, *unread):
+        print(f"\n{told}", file=sys.stderr)
+    return 4 if unread else 0
 
 
 def _range_problem(settings: Settings, first: date | None, last: date | None) -> str | None:

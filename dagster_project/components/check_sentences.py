@@ -25,18 +25,19 @@ def _generic(dbt_test: Mapping[str, Any]) -> str:
     given = test.get("kwargs", {})
     column = given.get("column_name", "")
     match test.get("name"):
-        case "not_null":
-            return f"`{column}` is never missing."
-        case "unique":
-            return f"`{column}` is never the same in two rows."
         case "unique_together":
-            columns = [f"`{name}`" for name in given["columns"]]
-            together = columns[0] if len(columns) == 1 else f"{', '.join(columns[:-1])} and {columns[-1]}"
-            return f"One row for each {together}: none twice, none missing."
+            never = given.get("never_missing")
+            more = f" {_listed(never)} {'is' if len(never) == 1 else 'are'} never missing." if never else ""
+            return f"One row for each {_listed(given['columns'])}: none twice, none missing.{more}"
         case "accepted_values":
             *most, last = (f"`{value}`" for value in given["values"])
             return f"`{column}`, where it is given, is {', '.join(most) + ' or ' if most else ''}{last}."
     return f"{test['name']} holds." if test else ""
+
+
+def _listed(names: list[str]) -> str:
+    *most, last = (f"`{name}`" for name in names)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _first_comment(dbt_test: Mapping[str, Any]) -> str:

@@ -27,6 +27,9 @@ MEANINGS = {
     "scorecard_bands": "Bands. Grain: scorecard version and band.",
     "scorecard_exceptions": "Conditions that cap or floor a score. Grain: scorecard version and exception.",
     "alert_rules": "Rules of config/alerts.yml. Grain: rule.",
+    "alert_conditions": "Values of the conditions on accounts that alert rules have.",
+    "match_rules": "How a provider's customers are matched to accounts. Grain: source and rule.",
+    "customer_map": "Customers that a person has matched. Grain: source and customer.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,24 +14,28 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import (
+from packaging.version import Version
+
+from dagster_project import spark
+from dagster_project.components import common, dbt_process
+from dagster_project.components.check_sentences import check_sentence
+from dagster_project.components.dagster_dbt_alone import (
+    PARTIAL_PARSE_FILE_NAME,
+    DagsterDbtCliRuntimeError,
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliInvocation,
     DbtCliResource,
     DbtProject,
 )
-from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
-from packaging.version import Version
-
-from dagster_project.components import common, dbt_process
-from dagster_project.components.check_sentences import check_sentence
 from dagster_project.components.event_log import at_once
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.portraits import table_metadata
+from dagster_project.components.upkeep import remove_old_runs, tidy_warehouse
+from dagster_project.provider_settings import PROVIDERS
+from dagster_project.retention import FactsDroppedError, told
 from dagster_project.run_days import RunDays, are_marts_tested, mark_scored, plan_run, set_marts_tested
-from dagster_project.settings import PROJECT_ROOT, Settings
+from dagster_project.settings import MARTS, PROJECT_ROOT, Settings
 from dagster_project.warehouse import open_warehouse, table_exists
 
 DBT_PROJECT = DbtProject(project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project")
@@ -98,12 +103,37 @@ class Dbt(DbtCliResource):
         return None
 
 
+def disabled_tags(settings: Settings) -> list[str]:
+    """The tags of what only the providers that config does not enable have."""
+    return [name for name in PROVIDERS if name not in settings.sources.providers]
+
+
+def manifest_of(settings: Settings) -> dict[str, Any]:
+    """Dbt's manifest without the models and tests of providers that are not enabled, and nobody depending on them."""
+    manifest: dict[str, Any] = json.loads(DBT_PROJECT.manifest_path.read_text(encoding="utf-8"))
+    disabled, nodes = set(disabled_tags(settings)), manifest["nodes"]
+    gone = {name for name, node in nodes.items() if disabled & set(node["tags"])}
+    gone |= {name for name, node in nodes.items() if node.get("attached_node") in gone}
+    for name, node in nodes.items():
+        if name not in gone and gone & set(node["depends_on"].get("nodes", ())):
+            node["depends_on"]["nodes"] = [one for one in node["depends_on"]["nodes"] if one not in gone]
+    manifest["nodes"] = {name: node for name, node in nodes.items() if name not in gone}
+    for related in ("parent_map", "child_map"):
+        manifest[related] = {
+            name: [one for one in others if one not in gone]
+            for name, others in manifest[related].items()
+            if name not in gone
+        }
+    return manifest
+
+
 def dbt_resource(settings: Settings) -> Dbt:
     """Dbt on this company's warehouse: profiles.yml reads these variables."""
     os.environ.update(dbt_environment(settings))
     return Dbt(
         project_dir=os.fspath(DBT_PROJECT.project_dir),
         profiles_dir=os.fspath(DBT_PROJECT.profiles_dir),
+        target=settings.engine.name,
         dbt_executable=sys.executable,
         global_config_flags=["-P", "-m", dbt_process.__name__],  # -P: dbt's project is no place to import from
     )
@@ -116,9 +146,15 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "HEALTH_MEMORY_LIMIT": settings.warehouse.memory_limit,
         "HEALTH_THREADS": str(settings.warehouse.threads),
         "HEALTH_TEMP": os.fspath(settings.home / "tmp"),
+        "HEALTH_SOURCES": ",".join(settings.sources.providers),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def _excluded(settings: Settings) -> list[str]:
+    tags = [f"tag:{name}" for name in disabled_tags(settings)]
+    return ["--exclude", " ".join(tags)] if tags else []  # in one word: dagster-dbt takes the first one only
 
 
 def _target_folder(settings: Settings, run_id: str) -> Path:
@@ -147,6 +183,7 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
     Failure when it is asked for other days, and when a model or test fails.
     """
     first, last = common.days_of_run(context)
+    _prepare_engine(settings)
     with open_warehouse(settings) as connection:
         if context.is_subset:
             days = None
@@ -154,12 +191,16 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
             stay_tested = are_marts_tested(connection) and _tests_what_it_builds(context)
             set_marts_tested(connection, tested=False)
         else:
-            days = plan_run(connection, settings, first, last)
-            context.log.info(common.PROGRESS + _told(days, settings))
+            days = _planned(connection, settings, first, last)
+            for said in (_told(days, settings), *told(connection, settings)):
+                context.log.info(common.PROGRESS + said)
+        _hand_over(context, connection, settings)
+    if days is not None:
+        remove_old_runs(context.instance)
     os.environ[dbt_process.STARTED_BY] = str(os.getpid())
     invocation = dbt.cli(
         # Unit tests of the SQL say nothing about today's data: `make test` runs them, the daily run need not.
-        [*dbt_process.QUIETLY, "build", "--exclude-resource-type", "unit_test"],
+        [*dbt_process.QUIETLY, "build", "--exclude-resource-type", "unit_test", *_excluded(settings)],
         context=context,
         target_path=_target_folder(settings, context.run_id),
     )
@@ -175,6 +216,8 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
                 )
     except DagsterDbtCliRuntimeError as error:
         raise dg.Failure(description=_failed_nodes(invocation) or str(error), allow_retries=False) from error
+    else:
+        _take_back(settings)
     finally:
         # Some hundred events at 25 ms each if every one were committed alone; nothing waits for them meanwhile.
         with at_once(context.instance, context.run_id):
@@ -184,6 +227,41 @@ def build_models(context: dg.AssetExecutionContext, dbt: Dbt, settings: Settings
             set_marts_tested(connection, tested=stay_tested)
         else:
             mark_scored(connection, settings, days, inputs_hash(settings), common.now(settings))
+    if days is not None:
+        tidy_warehouse(context, settings)
+
+
+def _planned(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date, last: date) -> RunDays:
+    try:
+        return plan_run(connection, settings, first, last)
+    except FactsDroppedError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def _prepare_engine(settings: Settings) -> None:
+    """What Spark needs before dbt starts; DuckDB needs nothing. So it is with the two below."""
+    if settings.engine.name == "duckdb":
+        return
+    try:
+        spark.check_installed()
+    except spark.SparkMissingError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    os.environ.update(spark.environment(settings))
+
+
+def _hand_over(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    if settings.engine.name == "duckdb":
+        return
+    written = spark.write_raw(connection, settings)
+    context.log.info(f"{common.PROGRESS}{len(written)} raw tables were new or changed and are written for Spark")
+    spark.forget_windows(connection)
+
+
+def _take_back(settings: Settings) -> None:
+    if settings.engine.name == "duckdb":
+        return
+    with open_warehouse(settings) as connection:
+        spark.read_back(connection, settings, spark.contracts_of(DBT_PROJECT.manifest_path, MARTS))
 
 
 def _tests_what_it_builds(context: dg.AssetExecutionContext) -> bool:

@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Self
 
 from dagster import DagsterInstance
@@ -79,6 +80,12 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 databases.enter_context(self._hold(run_id))
             for event in events:
                 self.store_event(event)
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, and the file that held them: the stock class leaves it there, as large as it was."""
+        super().delete_events(run_id)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
 
     @contextmanager
     def at_once(self, run_id: str) -> Iterator[None]:

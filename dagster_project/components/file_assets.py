@@ -8,6 +8,7 @@ import duckdb
 from dagster_project.components import common
 from dagster_project.connectors.files import LoadResult, SourceFileError, load_entity, prepare
 from dagster_project.entities import ENTITIES, SQL_TYPES, Column, Entity
+from dagster_project.scorecards.rests_on import told
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse, quoted
 
@@ -46,7 +47,10 @@ def _file_asset(settings: Settings, entity: Entity) -> dg.AssetsDefinition:
             try:
                 result = load_entity(connection, settings, entity.name, common.now(settings))
             except SourceFileError as error:
-                raise dg.Failure(description=str(error), allow_retries=False) from error
+                lost = [name for name, column in mapped.columns.items() if column.column in error.missing]
+                raise dg.Failure(
+                    description=f"{error}{told(entity.name, lost) if lost else ''}", allow_retries=False
+                ) from error
             version, held = files_version(connection, entity.name), _held(connection, entity.name)
         context.log.info(common.PROGRESS + _told(entity.name, result))
         for warning in result.warnings:
@@ -93,6 +97,7 @@ def _metadata(result: LoadResult, held: tuple[int, int]) -> dict[str, Any]:
         "share_rejected": round(share, 6),
         "rows_rejected_in_all_files": held[1],
         "days_opened": result.days_opened,
+        **({"columns_not_mapped": ", ".join(result.unmapped)} if result.unmapped else {}),
         **common.table("rejected_by_reason", ("reason", "rows"), result.rejected_by_reason.items()),
     }
     if result.warnings:

@@ -9,7 +9,10 @@ from dagster_project.settings import PROJECT_ROOT, Settings
 
 
 def inputs_hash(settings: Settings) -> str:
-    """12 hex digits over scorecards, alert rules, mapping and dbt's files: when it changes, scores may change."""
+    """12 hex digits over scorecards, alert rules, mapping, tables of matched customers and dbt's files.
+
+    When it changes, scores may change.
+    """
     digest = hashlib.sha256(settings.content_hash.encode())
     for path in _files(settings):
         digest.update(path.name.encode())
@@ -22,4 +25,6 @@ def _files(settings: Settings) -> list[Path]:
     found = [settings.alerts, *settings.scorecards.glob("*.yml"), dbt / "dbt_project.yml"]
     for folder in ("models", "macros"):
         found += [path for path in (dbt / folder).rglob("*") if path.suffix in {".sql", ".yml"}]
+    matches = [source.match for source in settings.sources.providers.values()]
+    found += [match.mapping for match in matches if match.mapping is not None]
     return sorted(path for path in found if path.is_file())

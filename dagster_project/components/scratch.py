@@ -23,11 +23,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
 
 from dagster_project.components import dbt_process
+from dagster_project.components.dagster_dbt_alone import PARTIAL_PARSE_FILE_NAME
 from dagster_project.components.dbt_models import DBT_PROJECT, dbt_environment
 from dagster_project.run_days import are_marts_tested
+from dagster_project.scorecards.alerts import AlertRules
 from dagster_project.scorecards.proposals import Proposal
 from dagster_project.scorecards.tables import config_tables
 from dagster_project.settings import Settings
@@ -76,6 +77,11 @@ def scored_days(settings: Settings) -> tuple[date, date]:
     Raises NothingKeptError before the first run and where the last one did not come to its end, WarehouseInUseError
     while one is under way.
     """
+    if settings.engine.name != "duckdb":
+        raise NothingKeptError(
+            "engine.name is spark: what was kept of each day lies in Spark's own tables, and scoring it again under "
+            "another scorecard works on DuckDB only. Use a pipeline.yml with engine.name duckdb (docs/scale.md)."
+        )
     if not settings.warehouse_path.exists():
         raise NothingKeptError(f"{settings.company} has no scores yet: `health run` makes them.")
     with _read_only(settings) as warehouse:
@@ -156,7 +162,7 @@ def _fill(scratch: Path, settings: Settings, proposal: Proposal, days: tuple[dat
             )
         _keep_current_scores(connection, proposal.lens, days)
         connection.execute("detach warehouse")
-        replace_tables(connection, "raw_config", config_tables(settings, proposal.scorecards, ()))
+        replace_tables(connection, "raw_config", config_tables(settings, proposal.scorecards, AlertRules()))
         first, last = (pa.scalar(day, pa.date32()) for day in days)
         names = ("from_day", "to_day", "windows_from_day", "facts_from_day", "facts_to_day")
         run_days = pa.table({name: [last if name.endswith("to_day") else first] for name in names})

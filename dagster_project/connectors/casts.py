@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dagster_project.connectors.sql_parameters import Parameters, choose, literal
+from dagster_project.connectors.sql_parameters import Parameters, choose
 from dagster_project.entities import SQL_TYPES, ColumnType
+from dagster_project.warehouse import literal
 
 _WHOLE = r"\s*[+-]?\d+(\.0*)?\s*"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"

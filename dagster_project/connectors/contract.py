@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dagster_project.connectors.casts import Clocks, Raw, as_text, typed
-from dagster_project.connectors.sql_parameters import Parameters, choose, literal
+from dagster_project.connectors.sql_parameters import Parameters, choose
 from dagster_project.entities import SQL_TYPES, Column, Entity
 from dagster_project.settings import ColumnMapping, FileEntity
-from dagster_project.warehouse import quoted
+from dagster_project.warehouse import literal, quoted
 
 FIRST_DAY, LAST_DAY = "1970-01-01", "2200-01-01"  # a date outside them is a slip of the pen or a stand-in for "none"
 UNKNOWN_SINCE = "1970-01-01"  # of a fact without any date: it was always known

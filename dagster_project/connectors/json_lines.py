@@ -13,9 +13,8 @@ from typing import Any
 
 from dagster_project.connectors.sieved import NOT_UTF8, LineFault, Sieved
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, physical_lines
-from dagster_project.connectors.sql_parameters import literal
 from dagster_project.settings import FileEntity
-from dagster_project.warehouse import quoted
+from dagster_project.warehouse import literal, quoted
 
 _BLANKS = b" \t\r"
 _SAMPLE_LINES = 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,6 +12,7 @@ import duckdb
 
 from dagster_project.connectors.source_files import SourceFile, content_hash
 from dagster_project.entities import ENTITIES, SQL_TYPES, Entity
+from dagster_project.retention import BOOKS
 from dagster_project.settings import FileEntity
 from dagster_project.warehouse import quoted
 
@@ -37,6 +38,7 @@ _BOOKS = (
         loaded_at timestamp)""",
     "create table if not exists raw_meta.open_days (day date, source varchar, entity varchar, opened_at timestamp)",
     "create table if not exists raw_meta.scored_days (day date primary key, inputs_hash varchar, scored_at timestamp)",
+    *BOOKS,
 )
 
 
@@ -106,14 +108,20 @@ def mapping_hash(entity: Entity, mapping: FileEntity, company_zone: str, source_
 
 
 def find_fresh(
-    con: duckdb.DuckDBPyConnection, entity: Entity, files: Sequence[SourceFile], mapping: str
+    con: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    files: Sequence[SourceFile],
+    mapping: str,
+    wanted: Collection[str] = (),
 ) -> list[Fresh]:
-    """The files whose content or mapping is not the loaded one. Same size and time is taken as unchanged, unread.
+    """The files whose content or mapping is not the loaded one, and those `wanted` by name whatever they hold.
+
+    Same size and time is taken as unchanged, unread.
 
     A file that was only touched gets its new time noted, so that it is not read again next time.
     """
     known = _known(con, entity)
-    again = _losers_of_changed(con, entity, files, known, mapping)
+    again = _losers_of_changed(con, entity, files, known, mapping) | set(wanted)
     next_id = _next_id(con)
     fresh: list[Fresh] = []
     for file in files:

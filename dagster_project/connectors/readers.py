@@ -27,9 +27,9 @@ from dagster_project.connectors.source_files import (
     survey,
     transcode,
 )
-from dagster_project.connectors.sql_parameters import Parameters, literal
+from dagster_project.connectors.sql_parameters import Parameters
 from dagster_project.settings import FileEntity
-from dagster_project.warehouse import quoted
+from dagster_project.warehouse import literal, quoted
 
 _PATH = "filename = '_path', hive_partitioning = false"
 _DUCKDB_COMPRESSION = {"none": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
@@ -140,7 +140,7 @@ def _examine_parquet(con: duckdb.DuckDBPyConnection, one: Incoming, mapping: Fil
 
 def _require(file: str, what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
     """Raises SourceFileError that names every mapped column which the file does not have, or has twice."""
-    names = list(found)
+    wanted, names = list(wanted), list(found)
     problems = []
     for name in wanted:
         if name not in names:
@@ -151,7 +151,10 @@ def _require(file: str, what: str, wanted: Iterable[str], found: Iterable[str]) 
             problems.append(f"has the {what} '{name}' twice, so it is not clear which one is meant")
     if problems:
         shown = ", ".join(name or "(no name)" for name in names[:60])
-        raise SourceFileError(f"{file}: {'; '.join(problems)}; {what}s found: {shown}; correct the mapping or the file")
+        raise SourceFileError(
+            f"{file}: {'; '.join(problems)}; {what}s found: {shown}; correct the mapping or the file",
+            tuple(name for name in wanted if name not in names),
+        )
 
 
 def table_function(batch: Sequence[Incoming], mapping: FileEntity, parameters: Parameters) -> str:

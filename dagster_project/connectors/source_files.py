@@ -24,7 +24,14 @@ _LETTER_NEXT_TO_INVALID = re.compile(rb"[A-Za-z][\xc0-\xf6\xf8-\xfd]|[\xc0-\xf6\
 
 
 class SourceFileError(Exception):
-    """A file that cannot be read at all. The message names the file, what is wrong with it, and what to do."""
+    """A file that cannot be read at all. The message names the file, what is wrong with it, and what to do.
+
+    `missing` are the mapped columns that it does not have.
+    """
+
+    def __init__(self, text: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.missing = missing
 
 
 @dataclass(frozen=True)

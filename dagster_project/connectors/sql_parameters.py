@@ -19,11 +19,6 @@ class Parameters:
         return f"${name}"
 
 
-def literal(text: str) -> str:
-    """A text as SQL, for the few places where DuckDB takes no parameter (keys of `columns = {...}`)."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def choose(value: str, results: Iterable[tuple[str, str]], otherwise: str = "null") -> str:
     """SQL that compares a value with others in turn and gives the result beside the first equal one (all are SQL).
 

@@ -27,9 +27,9 @@ from dagster_project.connectors.readers import (
 )
 from dagster_project.connectors.sieved import Runs
 from dagster_project.connectors.source_files import SourceFileError
-from dagster_project.connectors.sql_parameters import literal
 from dagster_project.entities import Entity
 from dagster_project.settings import FileEntity
+from dagster_project.warehouse import literal
 
 _READ_ERRORS = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException)
 _REJECTS = ("files_rejects", "files_rejects_scans")

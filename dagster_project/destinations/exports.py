@@ -12,8 +12,9 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.destinations.mart import MART_SCHEMA
-from dagster_project.destinations.sql import fault, literal, opened, quoted
+from dagster_project.destinations.mart_files import MART_SCHEMA
+from dagster_project.destinations.sql import fault, opened
+from dagster_project.warehouse import literal, quoted
 
 FORMATS = ("csv", "parquet")
 

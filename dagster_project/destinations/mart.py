@@ -3,46 +3,55 @@
 The folder afterwards:
 
     mart.duckdb                        tables in schema `marts`: select * from marts.current_health
-    parquet/current -> 000007-1f0c...  one Parquet file a table; `current` always points to a whole version
+    parquet/current -> 000007-1f0c...  a folder a table, in it a file a month of days, or all.parquet; `current` always
+                                       points to a whole version
     parquet/000006-..., 000005-...     the two versions before, for readers that are still in them
     .building/                         only while a publish is under way, or after one was killed
 
 Everything is built and checked in `.building` and then put in place by renames, so a reader sees the old mart
 or the new one, never a part of one, and a publish that dies at any moment leaves the old mart as it was.
+
+Where few days have changed since the last publish, the new file is a copy of the old with those days replaced, and the
+Parquet files of the other months are the old ones, linked.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile, rmtree
 
 import duckdb
 
-from dagster_project.destinations.sql import fault, literal, opened, quoted
+from dagster_project.destinations.mart_files import (
+    MART_SCHEMA,
+    PUBLISHED_TABLE,
+    TARGET,
+    Changes,
+    changes,
+    is_worth_patching,
+    months,
+    of_days,
+    write_mart,
+    write_parquet,
+)
+from dagster_project.destinations.mart_tables import Table, content_of, fingerprint, read_tables
+from dagster_project.destinations.sql import fault, opened
+from dagster_project.warehouse import literal, quoted, sync
 
 MART_FILE = "mart.duckdb"
-MART_SCHEMA = "marts"
-PUBLISHED_TABLE = "_published"
-STORAGE_VERSION = "v1.0.0"  # opens in DuckDB 1.0 and later
 VERSIONS_KEPT = 3  # the current Parquet version and two before it
 
 # Part of the fingerprint: raise it when the way a mart is written changes, so that the next publish rewrites it.
-_LAYOUT = 1
+_LAYOUT = 2
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
-# What comes first in a table's order; the rest of its columns follow, so that the order is always total.
-_ORDER = ("day", "account_id", "lens", "scorecard_hash", "measure")
 _VERSION = re.compile(r"\d{6}-[0-9a-f]{16}")
-# Names dbt gives to a table while it swaps it; a killed dbt run may leave one behind.
-_NOT_MARTS = ("__dbt_tmp", "__dbt_backup")
 
 
 class PublishError(Exception):
@@ -66,14 +75,13 @@ class PublishedMart:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A mart in the warehouse: its columns as (name, type, comment), its rows and a sum of their hashes."""
+class _Published:
+    """What is in place: the content's fingerprint, its tables, and whether the file is worth patching by `changes`."""
 
-    name: str
-    comment: str | None
-    columns: tuple[tuple[str, str, str | None], ...]
-    rows: int
-    digest: str
+    fingerprint: str
+    tables: list[Table]
+    changes: Changes
+    is_worth_patching: bool
 
 
 def publish_mart(
@@ -106,133 +114,118 @@ def _publish(warehouse: Path, folder: Path, building: Path, schema: str, limits:
     limits = {**limits, "temp_directory": str(building / "spill")}
     # Views written by dbt name their database, so it goes by the same name here: the file's stem.
     with opened(warehouse, warehouse.stem, limits) as con:
-        tables = _read_tables(con, warehouse, schema)
-        fingerprint = _fingerprint(tables)
-        counts = {table.name: table.rows for table in tables}
-        published = _in_place(folder, fingerprint, tables)
-        if published is None:
-            _build(con, warehouse.stem, schema, tables, fingerprint, building)
-    if published is None:
-        _verify(building, tables, limits)
-        published = _swap_in(folder, building, fingerprint, counts)
+        tables = read_tables(con, warehouse.stem, schema)
+        if not tables:
+            raise PublishError(
+                f"{warehouse}: schema '{schema}' has no tables, so there is nothing to publish; "
+                "the run stopped before the marts were built: look at its first failed step, then run it again"
+            )
+        content = fingerprint(_LAYOUT, tables)
+        old = _in_place(folder, tables)
+        is_new = old is None or old.fingerprint != content or bool(old.changes.days or old.changes.gone)
+        what = old.changes if old is not None and old.is_worth_patching else None
+        if is_new:
+            _build(con, warehouse.stem, schema, tables, content, folder, what)
+    if is_new:
+        _verify(building, tables, what, limits)
+        _swap_in(folder, building, content)
     _prune(folder / "parquet")
-    return published
+    counts = {table.name: table.rows for table in tables}
+    file = folder / MART_FILE
+    return PublishedMart(file, folder / "parquet" / "current", counts, file.stat().st_size, content, changed=is_new)
 
 
-def _read_tables(con: duckdb.DuckDBPyConnection, warehouse: Path, schema: str) -> list[_Table]:
-    """Every mart of the schema with its columns, comments, rows and digest; PublishError if there is none."""
-    catalog = warehouse.stem
-    found = con.execute(
-        """
-        select table_name, comment from duckdb_tables() where database_name = $catalog and schema_name = $schema
-        union all
-        select view_name, comment from duckdb_views() where database_name = $catalog and schema_name = $schema
-        order by 1
-        """,
-        {"catalog": catalog, "schema": schema},
-    ).fetchall()
-    marts = [(name, comment) for name, comment in found if not name.startswith("_") and not name.endswith(_NOT_MARTS)]
-    if not marts:
-        raise PublishError(
-            f"{warehouse}: schema '{schema}' has no tables, so there is nothing to publish; "
-            "the run stopped before the marts were built: look at its first failed step, then run it again"
-        )
-    columns: dict[str, list[tuple[str, str, str | None]]] = {name: [] for name, _ in marts}
-    for table, *column in con.execute(
-        "select table_name, column_name, data_type, comment from duckdb_columns() "
-        "where database_name = $catalog and schema_name = $schema order by table_name, column_index",
-        {"catalog": catalog, "schema": schema},
-    ).fetchall():
-        if table in columns:
-            columns[table].append((column[0], column[1], column[2]))
-    return [
-        _Table(name, comment, tuple(columns[name]), *_digest(con, quoted(catalog, schema, name)))
-        for name, comment in marts
-    ]
-
-
-def _digest(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
-    """The number of rows and the sum of their hashes, which is the same in whatever order the rows lie."""
-    row = con.execute(f"select count(*), coalesce(sum(hash(t)), 0)::varchar from {table} as t").fetchone()
-    assert row is not None
-    return int(row[0]), str(row[1])
-
-
-def _fingerprint(tables: list[_Table]) -> str:
-    """16 hex digits that name the content: the same marts give the same, whenever they are published."""
-    content = [[table.name, table.comment, table.columns, table.rows, table.digest] for table in tables]
-    return hashlib.sha256(json.dumps([_LAYOUT, content]).encode()).hexdigest()[:16]
+def _in_place(folder: Path, tables: list[Table]) -> _Published | None:
+    """What is published, and what `tables` change in it; None if it is absent, damaged, or not whole."""
+    current = folder / "parquet" / "current"
+    if not (folder / MART_FILE).is_file() or not current.is_symlink():
+        return None
+    try:
+        with opened(folder / MART_FILE, "published", {}) as con:
+            (stamp,) = con.execute(
+                f"select content_fingerprint from published.{MART_SCHEMA}.{PUBLISHED_TABLE}"
+            ).fetchone() or (None,)
+            older = read_tables(con, "published", MART_SCHEMA)
+            what = changes(older, tables)
+            is_worth = is_worth_patching(con, "published", tables, what)
+    except duckdb.Error:
+        return None  # damaged, or of another make: it is written again
+    files = [current / table.name / f"{month}.parquet" for table in older for month in months(table)]
+    is_whole = current.resolve().name.endswith(f"-{stamp}") and all(file.is_file() for file in files)
+    if not is_whole or stamp != fingerprint(_LAYOUT, older):
+        return None
+    return _Published(stamp, older, what, is_worth)
 
 
 def _build(
-    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, tables: list[_Table], fingerprint: str, building: Path
-) -> None:
+    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, tables: list[Table], content: str, folder: Path,
+    what: Changes | None,
+) -> None:  # fmt: skip
     """Writes the new mart and its Parquet copies into the building folder, each file synced to disk."""
-    file = building / MART_FILE
-    parquet = building / "parquet"
-    _make_folder(parquet)
-    con.execute(f"attach {literal(str(file))} as _target (storage_version {literal(STORAGE_VERSION)})")
-    con.execute(f"create schema _target.{MART_SCHEMA}")
-    for table in tables:
-        _copy_table(con, quoted(catalog, schema, table.name), table)
-    _stamp(con, tables, fingerprint)
-    for name in [*(table.name for table in tables), PUBLISHED_TABLE]:
-        target = parquet / f"{name}.parquet"
-        con.execute(
-            f"copy (from {quoted('_target', MART_SCHEMA, name)}) to {literal(str(target))} "
-            "(format parquet, compression zstd)"
-        )
-        _settle(target)
-    con.execute("checkpoint _target")
-    con.execute("detach _target")
+    file, parquet = folder / ".building" / MART_FILE, folder / ".building" / "parquet"
+    if what:
+        copyfile(folder / MART_FILE, file)
+    write_mart(
+        con,
+        lambda table: quoted(catalog, schema, table.name),
+        file,
+        tables,
+        what,
+        lambda connection: _stamp(connection, tables, content),
+    )
+    for folder_of_table in (
+        parquet,
+        *(parquet / name for name in [*(table.name for table in tables), PUBLISHED_TABLE]),
+    ):
+        _make_folder(folder_of_table)
+    for written in write_parquet(con, parquet, tables, what, folder / "parquet" / "current"):
+        _settle(written)
+    con.execute(f"detach {TARGET}")
     _settle(file)
-    _sync(parquet)
+    for folder_of_table in parquet.iterdir():
+        sync(folder_of_table)
+    sync(parquet)
 
 
-def _copy_table(con: duckdb.DuckDBPyConnection, source: str, table: _Table) -> None:
-    """A real table, never a view (a view would name the warehouse, which readers do not have), with comments."""
-    target = quoted("_target", MART_SCHEMA, table.name)
-    names = [name for name, _, _ in table.columns]
-    order = [name for name in _ORDER if name in names] + [name for name in names if name not in _ORDER]
-    con.execute(f"create table {target} as select * from {source} order by {', '.join(map(quoted, order))}")
-    if table.comment:
-        con.execute(f"comment on table {target} is {literal(table.comment)}")
-    for name, _, comment in table.columns:
-        if comment:
-            con.execute(f"comment on column {target}.{quoted(name)} is {literal(comment)}")
-
-
-def _stamp(con: duckdb.DuckDBPyConnection, tables: list[_Table], fingerprint: str) -> None:
+def _stamp(con: duckdb.DuckDBPyConnection, tables: list[Table], content: str) -> None:
     """Writes marts._published: one row that says what this mart is. No clock time: same marts, same row."""
     columns = {table.name: {name for name, _, _ in table.columns} for table in tables}
     last_day = "null::date"
     if "day" in columns.get("fct_health_scores", ()):
-        last_day = f"(select max(day) from _target.{MART_SCHEMA}.fct_health_scores)"
+        last_day = f"(select max(day) from {TARGET}.{MART_SCHEMA}.fct_health_scores)"
     scorecards = "null::varchar"
     if {"scorecard_id", "version", "scorecard_hash"} <= columns.get("dim_scorecards", set()):
         scorecards = (
             "(select string_agg(concat_ws(' ', scorecard_id, version, scorecard_hash), '; ' "
-            f"order by scorecard_id, version, scorecard_hash) from _target.{MART_SCHEMA}.dim_scorecards)"
+            f"order by scorecard_id, version, scorecard_hash) from {TARGET}.{MART_SCHEMA}.dim_scorecards)"
         )
     con.execute(
-        f"create table _target.{MART_SCHEMA}.{PUBLISHED_TABLE} as select "
-        f"{literal(fingerprint)} as content_fingerprint, {last_day} as last_day, {scorecards} as scorecards"
+        f"create table {TARGET}.{MART_SCHEMA}.{PUBLISHED_TABLE} as select "
+        f"{literal(content)} as content_fingerprint, {last_day} as last_day, {scorecards} as scorecards"
     )
 
 
-def _verify(building: Path, tables: list[_Table], limits: dict[str, str | int]) -> None:
-    """Opens the finished files as a reader would and compares them with the warehouse; PublishError if they differ."""
+def _verify(building: Path, tables: list[Table], what: Changes | None, limits: dict[str, str | int]) -> None:
+    """Opens the finished files as a reader would and compares them with the warehouse; PublishError if they differ.
+
+    Of a file that was patched, the rows of every table and the values of the days that were replaced.
+    """
     with opened(building / MART_FILE, "finished", limits) as con:
         for table in tables:
-            rows, digest = _digest(con, quoted("finished", MART_SCHEMA, table.name))
+            relation = quoted("finished", MART_SCHEMA, table.name)
+            (rows,) = con.execute(f"select count(*) from {relation}").fetchone() or (0,)
             if rows != table.rows:
                 raise PublishError(_mismatch(table.name, f"has {rows} rows, the warehouse has {table.rows}"))
-            if digest != table.digest:
+            days = what.days.get(table.name, set()) if what else None
+            wanted = {day: of for day, of in table.content.items() if days is None or day in days}
+            where = "true" if days is None else of_days(days)
+            if content_of(con, relation, table, where) != wanted:
                 raise PublishError(_mismatch(table.name, "has other values than the warehouse"))
-            file = building / "parquet" / f"{table.name}.parquet"
-            counted = con.execute(f"select count(*) from read_parquet({literal(str(file))})").fetchone()
-            if counted != (table.rows,):
-                raise PublishError(_mismatch(f"{table.name}.parquet", f"does not have {table.rows} rows"))
+            for month, (expected, _) in months(table).items():
+                file = building / "parquet" / table.name / f"{month}.parquet"
+                (rows,) = con.execute(f"select count(*) from read_parquet({literal(str(file))})").fetchone() or (0,)
+                if rows != expected:
+                    raise PublishError(_mismatch(f"{table.name}/{month}.parquet", f"does not have {expected} rows"))
 
 
 def _mismatch(what: str, how: str) -> str:
@@ -242,43 +235,22 @@ def _mismatch(what: str, how: str) -> str:
     )
 
 
-def _swap_in(folder: Path, building: Path, fingerprint: str, counts: dict[str, int]) -> PublishedMart:
+def _swap_in(folder: Path, building: Path, content: str) -> None:
     """Puts the checked files in their places by renames, each of which happens whole or not at all."""
     parquet = folder / "parquet"
-    version = f"{_last_number(parquet) + 1:06d}-{fingerprint}"
+    version = f"{_last_number(parquet) + 1:06d}-{content}"
     os.rename(building / "parquet", parquet / version)
     # Someone who opened the old file for writing may have left a log beside it; DuckDB would replay it on the new one.
     (folder / f"{MART_FILE}.wal").unlink(missing_ok=True)
     os.replace(building / MART_FILE, folder / MART_FILE)
+    current = parquet / "current"
+    if not current.is_symlink():
+        _remove(current)  # a folder, where everything was copied without its links
     link = building / "current"
     link.symlink_to(version)
-    os.replace(link, parquet / "current")
-    _sync(parquet)
-    _sync(folder)
-    size = (folder / MART_FILE).stat().st_size
-    return PublishedMart(folder / MART_FILE, parquet / "current", counts, size, fingerprint, changed=True)
-
-
-def _in_place(folder: Path, fingerprint: str, tables: list[_Table]) -> PublishedMart | None:
-    """The published mart if it has this content already, both as DuckDB and as Parquet; else None."""
-    file, current = folder / MART_FILE, folder / "parquet" / "current"
-    counts = {table.name: table.rows for table in tables}
-    if not file.is_file() or not current.resolve().name.endswith(f"-{fingerprint}"):
-        return None
-    if any(not (current / f"{name}.parquet").is_file() for name in [*counts, PUBLISHED_TABLE]):
-        return None
-    try:
-        with opened(file, "published", {}) as con:
-            stamp = con.execute(f"select content_fingerprint from published.{MART_SCHEMA}.{PUBLISHED_TABLE}").fetchall()
-            same = all(
-                _digest(con, quoted("published", MART_SCHEMA, table.name)) == (table.rows, table.digest)
-                for table in tables
-            )
-    except duckdb.Error:
-        return None  # damaged, or of another make: it is written again
-    if stamp != [(fingerprint,)] or not same:
-        return None
-    return PublishedMart(file, current, counts, file.stat().st_size, fingerprint, changed=False)
+    os.replace(link, current)
+    sync(parquet)
+    sync(folder)
 
 
 def _last_number(parquet: Path) -> int:
@@ -317,18 +289,10 @@ def _make_folder(folder: Path) -> None:
 def _settle(file: Path) -> None:
     """Gives a finished file its permissions and waits until it is on disk."""
     file.chmod(_FILE_MODE)
-    _sync(file)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(file)
 
 
 def _remove(folder: Path) -> None:
     """Removes a folder if it is there."""
     if folder.exists():
-        shutil.rmtree(folder)
+        rmtree(folder)

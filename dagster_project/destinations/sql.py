@@ -1,4 +1,4 @@
-"""What every destination needs to talk to DuckDB: names, texts, a closed connection, plain faults."""
+"""What every destination needs to talk to DuckDB: a closed connection, plain faults."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-
-def quoted(*names: str) -> str:
-    """A quoted SQL identifier; several parts are joined by dots."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
-def literal(text: str) -> str:
-    """A quoted SQL text, for the places (attach, copy, comment) where DuckDB takes no parameter."""
-    return "'" + text.replace("'", "''") + "'"
+from dagster_project.warehouse import literal, quoted
 
 
 def fault(error: Exception) -> str:

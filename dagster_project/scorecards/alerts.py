@@ -11,23 +11,67 @@ from pydantic import Field
 from dagster_project.config_file import Check, KeyPath, mapping, read_document, sequence, suggest, validate
 from dagster_project.config_types import Name, Strict, Text, Whole, as_number, show
 from dagster_project.scorecards.measures import known_measures
-from dagster_project.scorecards.schema import Point
+from dagster_project.scorecards.schema import Point, Texts
 
-Kind = Literal["score_below", "score_fell", "measure_above", "measure_below", "band_is"]
+Kind = Literal[
+    "score_below", "score_fell", "band_is", "band_fell", "measure_above", "measure_below", "measure_stale",
+    "renewal_near", "bad_feedback", "revenue_disagrees",
+]  # fmt: skip
 Found = Iterator[tuple[KeyPath, str]]
 
 # What each kind needs, and what it may say besides.
 _NEEDS: dict[str, tuple[str, ...]] = {
     "score_below": ("line",),
     "score_fell": ("points", "days"),
+    "band_is": ("band",),
+    "band_fell": ("days",),
     "measure_above": ("measure", "line"),
     "measure_below": ("measure", "line"),
-    "band_is": ("band",),
+    "measure_stale": ("measure",),
+    "renewal_near": ("days",),
+    "bad_feedback": ("days",),
+    "revenue_disagrees": ("line",),
 }
+_WITH_MARGIN = ("score_below", "score_fell", "measure_above", "measure_below")
 _OWN_KEYS = ("measure", "line", "points", "days", "band")
 _SCORE_MARGIN = 5.0  # points; a measure has its own unit, so there the margin is 0 unless the rule names one
 
 Days = Annotated[Whole, Field(ge=1, le=366)]
+
+
+class Amount(Strict):
+    """A range of ARR: `from` included, `to` not."""
+
+    from_: Annotated[Point, Field(ge=0)] | None = Field(default=None, alias="from")
+    to: Annotated[Point, Field(gt=0)] | None = None
+
+
+class Accounts(Strict):
+    """Which accounts a rule is for, as they were known on the day: all conditions must hold; of a list, any value."""
+
+    segment: Texts | None = None
+    plan: Texts | None = None
+    lifecycle_stage: Texts | None = None
+    region: Texts | None = None
+    owner: Texts | None = None
+    arr: Amount | None = None
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """The conditions on texts, by field."""
+        fields = ("segment", "plan", "lifecycle_stage", "region", "owner")
+        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
+
+
+class MassMove(Strict):
+    """A day on which more than `share` of the accounts moved the same way by more than `points`.
+
+    So many at once is a fault of the data or of a scorecard until somebody has looked: what opens on such a
+    day waits.
+    """
+
+    share: Annotated[Point, Field(gt=0, le=1)] = 0.15
+    points: Annotated[Point, Field(gt=0, le=100)] = 5.0
 
 
 class AlertRule(Strict):
@@ -35,7 +79,8 @@ class AlertRule(Strict):
 
     An alert opens after `dwell_days` days in a row in which the rule holds, and closes after `close_days` days in a row
     on the healthy side of the line by `close_margin` (in the line's unit), so that an account at the line does not
-    open and close every day. It closes too after `unknown_days` days in a row in which the value is not known.
+    open and close every day. It closes too after `unknown_days` days in a row in which the value is not known. For
+    `cool_down_days` days from its closing on it does not open again.
     """
 
     rule: Name
@@ -51,6 +96,8 @@ class AlertRule(Strict):
     close_margin: Annotated[Point, Field(ge=0)] | None = None
     close_days: Days = 2
     unknown_days: Days = 14
+    cool_down_days: Annotated[Whole, Field(ge=0, le=366)] = 7
+    accounts: Accounts = Accounts()
     severity: Literal["info", "warning", "critical"] = "warning"
 
     @property
@@ -62,21 +109,22 @@ class AlertRule(Strict):
 
 
 class AlertRules(Strict):
-    """The file: a list of rules."""
+    """The file: a list of rules, and when a move of many accounts holds them up."""
 
-    rules: tuple[AlertRule, ...]
+    rules: tuple[AlertRule, ...] = ()
+    mass_move: MassMove = MassMove()
 
 
 def load_alerts(
     path: Path, measures: Collection[str] | None = None, lenses: Collection[str] | None = None
-) -> tuple[AlertRule, ...]:
-    """The rules of alerts.yml in the order written.
+) -> AlertRules:
+    """What alerts.yml says, the rules in the order written.
 
     `measures` are the legal names, those of the dbt project where left out; `lenses` are those that scorecards have,
     not checked where left out. Raises ConfigError with every problem of the file.
     """
     names = known_measures() if measures is None else measures
-    return validate(read_document(path), AlertRules, [_alerts_check(names, lenses)]).rules
+    return validate(read_document(path), AlertRules, [_alerts_check(names, lenses)])
 
 
 def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> Check:
@@ -106,8 +154,11 @@ def _check_kind(rule: dict[str, Any], path: KeyPath) -> Found:
     for key in _OWN_KEYS:
         if key in rule and key not in needs:
             yield (*path, key), f"does not go with {kind}, which needs {' and '.join(needs)}; leave it out"
-    if kind == "band_is" and "close_margin" in rule:
-        yield (*path, "close_margin"), "does not go with band_is: a band has no margin; leave it out"
+    if kind not in _WITH_MARGIN and "close_margin" in rule:
+        yield (
+            (*path, "close_margin"),
+            f"does not go with {kind}: it has no line to keep away from; leave it out",
+        )
     margin = as_number(rule.get("close_margin", _SCORE_MARGIN))
     line, points = as_number(rule.get("line")), as_number(rule.get("points"))
     if kind == "score_below" and line is not None and margin is not None:
@@ -116,5 +167,7 @@ def _check_kind(rule: dict[str, Any], path: KeyPath) -> Found:
         elif line + margin > 100:
             close = f"{line + margin:g} (close_margin {margin:g})"
             yield (*path, "line"), f"{line:g} would close at {close}, which no score reaches"
+    if kind == "revenue_disagrees" and line is not None and not 0 < line <= 1:
+        yield (*path, "line"), f"is a share of MRR, more than 0 and at most 1 (0.1 is 10 %); is {line:g}"
     if kind == "score_fell" and points is not None and margin is not None and margin >= points:
         yield (*path, "points"), f"{points:g} should be more than close_margin ({margin:g}), or it could never close"

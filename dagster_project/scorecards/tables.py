@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dagster_project.scorecards.alerts import AlertRule
+from dagster_project.provider_settings import read_customer_map
+from dagster_project.scorecards.alerts import AlertRule, AlertRules
 from dagster_project.scorecards.load import LoadedScorecard
 from dagster_project.scorecards.schema import ScoreException, lens_measure
 from dagster_project.settings import Settings
@@ -25,7 +26,8 @@ BELOW_BAND = 0.01  # the next band begins at its first score, so the one below e
 SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "settings": {
         "company": _TEXT, "first_day": _DAY, "last_day": _DAY, "look_back_days": _WHOLE, "config_hash": _TEXT,
-        "outage_share": _REAL, "gross_margin": _REAL,
+        "outage_share": _REAL, "gross_margin": _REAL, "repeats_days": _WHOLE,
+        "mass_move_share": _REAL, "mass_move_points": _REAL,
     },
     "key_features": {"plan": _TEXT, "feature": _TEXT, "position": _WHOLE},
     "scorecards": {
@@ -63,16 +65,19 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "alert_rules": {
         "rule": _TEXT, "title": _TEXT, "kind": _TEXT, "lens": _TEXT, "measure": _TEXT, "line": _REAL, "points": _REAL,
         "days": _WHOLE, "band": _TEXT, "dwell_days": _WHOLE, "close_margin": _REAL, "close_days": _WHOLE,
-        "unknown_days": _WHOLE, "severity": _TEXT, "position": _WHOLE,
+        "unknown_days": _WHOLE, "cool_down_days": _WHOLE, "severity": _TEXT, "position": _WHOLE,
     },
+    "alert_conditions": {
+        "rule": _TEXT, "field": _TEXT, "text_value": _TEXT, "number_from": _REAL, "number_to": _REAL,
+    },
+    "match_rules": {"source": _TEXT, "rule": _TEXT, "position": _WHOLE, "warn_share": _REAL},
+    "customer_map": {"source": _TEXT, "customer_id": _TEXT, "account_id": _TEXT},
 }  # fmt: skip
 
 Row = tuple[Any, ...]
 
 
-def config_tables(
-    settings: Settings, scorecards: Sequence[LoadedScorecard], alerts: Sequence[AlertRule]
-) -> dict[str, pa.Table]:
+def config_tables(settings: Settings, scorecards: Sequence[LoadedScorecard], alerts: AlertRules) -> dict[str, pa.Table]:
     """Every table of the schema raw_config, by name. The same configuration gives the same rows in the same order."""
     per_scorecard: dict[str, Callable[[LoadedScorecard], Iterable[Row]]] = {
         "scorecards": _scorecard,
@@ -84,9 +89,12 @@ def config_tables(
         "scorecard_exceptions": _exceptions,
     }
     rows = {
-        "settings": [_settings(settings)],
+        "settings": [_settings(settings, alerts)],
         "key_features": list(_key_features(settings)),
-        "alert_rules": [_alert(rule, place) for place, rule in enumerate(alerts, start=1)],
+        "alert_rules": [_alert(rule, place) for place, rule in enumerate(alerts.rules, start=1)],
+        "alert_conditions": [row for rule in alerts.rules for row in _alert_conditions(rule)],
+        "match_rules": list(_match_rules(settings)),
+        "customer_map": list(_customer_map(settings)),
         **{name: [row for one in scorecards for row in make(one)] for name, make in per_scorecard.items()},
     }
     return {name: _table(columns, rows[name]) for name, columns in SCHEMAS.items()}
@@ -97,7 +105,7 @@ def _table(columns: dict[str, pa.DataType], rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema=schema)
 
 
-def _settings(settings: Settings) -> Row:
+def _settings(settings: Settings, alerts: AlertRules) -> Row:
     days = settings.days
     return (
         settings.company,
@@ -107,6 +115,9 @@ def _settings(settings: Settings) -> Row:
         settings.content_hash,
         settings.outage_share,
         settings.billing.gross_margin,
+        settings.repeats_days,
+        alerts.mass_move.share,
+        alerts.mass_move.points,
     )
 
 
@@ -114,6 +125,17 @@ def _key_features(settings: Settings) -> Iterator[Row]:
     bits = {feature: bit for bit, feature in enumerate(settings.features)}
     for plan, features in settings.key_features.items():
         yield from ((plan, feature, bits[feature]) for feature in features)
+
+
+def _match_rules(settings: Settings) -> Iterator[Row]:
+    for name, source in settings.sources.providers.items():
+        yield from ((name, rule, place, source.match.warn_share) for place, rule in enumerate(source.match.by, start=1))
+
+
+def _customer_map(settings: Settings) -> Iterator[Row]:
+    for name, source in settings.sources.providers.items():
+        if source.match.mapping is not None:
+            yield from ((name, *pair) for pair in read_customer_map(source.match.mapping))
 
 
 def _scorecard(one: LoadedScorecard) -> Iterator[Row]:
@@ -185,5 +207,12 @@ def _limits(one: LoadedScorecard, rule: ScoreException) -> Iterator[tuple[str, f
 def _alert(rule: AlertRule, place: int) -> Row:
     return (
         rule.rule, rule.title, rule.kind, rule.lens, rule.measure, rule.line, rule.points, rule.days, rule.band,
-        rule.dwell_days, rule.margin, rule.close_days, rule.unknown_days, rule.severity, place,
+        rule.dwell_days, rule.margin, rule.close_days, rule.unknown_days, rule.cool_down_days, rule.severity, place,
     )  # fmt: skip
+
+
+def _alert_conditions(rule: AlertRule) -> Iterator[Row]:
+    for name, values in rule.accounts.texts.items():
+        yield from ((rule.rule, name, value, None, None) for value in values)
+    if rule.accounts.arr is not None:
+        yield rule.rule, "arr", None, rule.accounts.arr.from_, rule.accounts.arr.to

@@ -26,7 +26,7 @@ overrides as (
         applied.scorecard_hash,
         overrides.kind,
         cast(overrides.score as double) as limit_score,
-        overrides.reason || ' (' || overrides.author || ', until ' || cast(overrides.expires_on as varchar) || ')'
+        overrides.reason || ' (' || overrides.author || ', until ' || cast(overrides.expires_on as string) || ')'
             as reason
     from {{ ref('int_scorecards_applied') }} as applied
     inner join {{ ref('int_judgement__overrides') }} as overrides
@@ -58,9 +58,9 @@ final as (
         min(case when origin = 'override' and kind = 'cap' then limit_score end) as override_cap,
         max(case when origin = 'override' and kind = 'floor' then limit_score end) as override_floor,
         min(case when origin = 'override' and kind = 'value' then limit_score end) as override_value,
-        string_agg(
-            kind || ' ' || cast(cast(limit_score as integer) as varchar) || ': ' || reason, '; ' order by kind, reason
-        ) as adjustment
+        {{ text_list(
+            "kind || ' ' || cast(cast(limit_score as integer) as string) || ': ' || reason", order_by='kind, reason'
+        ) }} as adjustment
     from united
     group by account_id, day, scorecard_hash
 )

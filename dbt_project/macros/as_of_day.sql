@@ -3,23 +3,20 @@
 {% macro as_of_day(changes, sums, latest=[]) %}
 select
     account_id,
-    day,
-    {%- for column in sums %}
-    {{ column }},
-    {%- endfor %}
-    {%- for column in latest %}
-    {{ column }},
+    day
+    {%- for column in sums + latest %},
+    {{ column }}
     {%- endfor %}
 from (
     select
         account_id,
         day,
-        is_account_day,
-        {%- for column in sums %}
-        coalesce(sum({{ column }}) over so_far, 0) as {{ column }},
+        is_account_day
+        {%- for column in sums %},
+        coalesce(sum({{ column }}) over so_far, 0) as {{ column }}
         {%- endfor %}
-        {%- for column in latest %}
-        max({{ column }}) over so_far as {{ column }},
+        {%- for column in latest %},
+        max({{ column }}) over so_far as {{ column }}
         {%- endfor %}
     from (
         select account_id, day, true as is_account_day

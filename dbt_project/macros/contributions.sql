@@ -2,12 +2,25 @@
 {% macro contributions(measure_scores, group_scores, raw_scores) %}
 with weighed as (
     select
-        scores.*,
+        scores.account_id,
+        scores.day,
+        scores.scorecard_hash,
+        scores.measure,
+        scores.value,
+        scores.normalised_value,
+        scores.sample_size,
+        scores.observed_at,
+        scores.measure_score,
+        scores.missing_reason,
+        scores.is_ageing,
+        measures.measure_group,
+        totals.lens,
+        totals.scorecard_id,
         totals.is_bridge,
         case
             when scores.measure_score is null then 0
             when groups.roll_up in ('lowest', 'highest')
-                then case when scores.position = groups.chosen_position then 1 else 0 end
+                then case when measures.position = groups.chosen_position then 1 else 0 end
             else cast(scores.weight as double) / groups.weight_present
         end as weight_in_group,
         case
@@ -17,12 +30,14 @@ with weighed as (
             else cast(groups.group_weight as double) / cast(totals.weight_present as double)
         end as weight_of_group
     from {{ measure_scores }} as scores
+    inner join {{ source('raw_config', 'scorecard_measures') }} as measures
+        on scores.scorecard_hash = measures.scorecard_hash and scores.measure = measures.measure
     inner join {{ group_scores }} as groups
         on
             scores.account_id = groups.account_id
             and scores.day = groups.day
             and scores.scorecard_hash = groups.scorecard_hash
-            and scores.measure_group = groups.measure_group
+            and measures.measure_group = groups.measure_group
     inner join {{ raw_scores }} as totals
         on
             scores.account_id = totals.account_id

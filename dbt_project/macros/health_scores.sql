@@ -37,19 +37,21 @@ banded as (
     select
         adjusted.*,
         coalesce(bands.band, 'insufficient_data') as band,
-        count(adjusted.score) over peers as peers,
-        rank() over (peers order by adjusted.score) - 1 as peers_below
+        count(adjusted.score) over (
+            partition by
+                adjusted.day, adjusted.scorecard_hash, adjusted.peers_of, adjusted.is_bridge, adjusted.score is null
+        ) as peers,
+        rank() over (
+            partition by
+                adjusted.day, adjusted.scorecard_hash, adjusted.peers_of, adjusted.is_bridge, adjusted.score is null
+            order by adjusted.score
+        ) - 1 as peers_below
     from adjusted
     left join {{ source('raw_config', 'scorecard_bands') }} as bands
         on
             adjusted.scorecard_hash = bands.scorecard_hash
             and {{ as_shown('adjusted.score') }} >= bands.lower_score
             and ({{ as_shown('adjusted.score') }} < bands.upper_score or bands.upper_score = 100)
-    window
-        peers as (
-            partition by
-                adjusted.day, adjusted.scorecard_hash, adjusted.peers_of, adjusted.is_bridge, adjusted.score is null
-        )
 ),
 
 final as (

@@ -65,12 +65,12 @@ end
 {# A value in its unit: 0.55 of `ratio` is "55 %", -0.1 of `change` is "-10 %", 34 `days` is "34 days". #}
 {% macro value_in_words(value, unit) -%}
     {%- if unit == 'ratio' -%}
-        cast(cast(round(100 * {{ value }}) as bigint) as varchar) || ' %'
+        cast(cast(round(100 * {{ value }}) as bigint) as string) || ' %'
     {%- elif unit == 'change' -%}
-        case when {{ value }} > 0 then '+' else '' end || cast(cast(round(100 * {{ value }}) as bigint) as varchar) || ' %'
+        case when {{ value }} > 0 then '+' else '' end || cast(cast(round(100 * {{ value }}) as bigint) as string) || ' %'
     {%- elif unit == 'days' -%}
-        cast(cast({{ value }} as bigint) as varchar) || case when {{ value }} = 1 then ' day' else ' days' end
+        cast(cast({{ value }} as bigint) as string) || case when {{ value }} = 1 then ' day' else ' days' end
     {%- else -%}
-        cast(cast(round({{ value }}) as bigint) as varchar)
+        cast(cast(round({{ value }}) as bigint) as string)
     {%- endif -%}
 {%- endmacro %}

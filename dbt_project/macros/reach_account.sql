@@ -2,7 +2,7 @@
    `relation` needs account_id, user_id, subscription_id and account_ref; adds account_known: is it one of ours? #}
 {% macro reach_account(relation) %}
 select
-    received.* exclude (account_id),
+    {{ all_but('account_id', of='received') }},
     coalesce(
         received.account_id,
         case received.account_ref when 'users' then users.account_id else subscriptions.account_id end

@@ -24,14 +24,19 @@ def _mistaken(document: dict[str, Any]) -> None:
     columns["severty"] = columns.pop("severity")
 
 
-COMPANIES = {"sample": lambda _: None, "live": _live, "mistaken": _mistaken}
+def _billed(document: dict[str, Any]) -> None:
+    match = {"by": ["external_id"], "external_id": "metadata.account_id"}
+    document["sources"]["stripe"] = {"api_key": "env:STRIPE_API_KEY", "match": match}
+
+
+COMPANIES = {"sample": lambda _: None, "live": _live, "mistaken": _mistaken, "billed": _billed}
 
 
 @pytest.fixture(scope="session")
 def locations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Location]:
     """All started at once, so that the tests wait for the slowest only."""
     folder = tmp_path_factory.mktemp("locations")
-    how = {"sample": "served", "live": "described", "mistaken": "served"}
+    how = {"sample": "served", "live": "described", "mistaken": "served", "billed": "served"}
     return {name: Location(how[name], company(folder / name, change)) for name, change in COMPANIES.items()}
 
 
@@ -49,6 +54,12 @@ def live(locations: dict[str, Location]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def mistaken(locations: dict[str, Location]) -> dict[str, Any]:
     return locations["mistaken"].result()
+
+
+@pytest.fixture(scope="session")
+def billed(locations: dict[str, Location]) -> dict[str, Any]:
+    """A company that reads Stripe, too; its key is not there, and loading the code must not need it."""
+    return locations["billed"].result()
 
 
 @pytest.fixture(scope="session")

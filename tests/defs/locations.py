@@ -102,6 +102,7 @@ def described() -> dict[str, Any]:
 
     utc = ZoneInfo("UTC")
     return {
+        "connectors": sorted(name for name in sys.modules if name.startswith("dagster_project.connectors.")),
         "cron": schedule.cron_schedule,
         "timezone": schedule.execution_timezone,
         "status": schedule.default_status.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -13,9 +14,12 @@ from dagster_project.components.common import WAREHOUSE_POOL
 from dagster_project.components.config_assets import MEANINGS
 from dagster_project.components.dbt_models import DBT_PROJECT
 from dagster_project.entities import ENTITIES
+from dagster_project.provider_settings import PROVIDERS
 from dagster_project.settings import MARTS
 
 MART = dg.AssetKey(["published", "mart"])
+CHECK_SENTENCE = r"\S.+\. If it fails, (nothing is published|the run goes on)\b.+"
+OF_PROVIDERS = {*PROVIDERS, "providers", "landing", "http_client", "fields", "raw_tables", "reads"}
 GROUPS = {
     "raw_files": "ingest",
     "raw_config": "ingest",
@@ -31,8 +35,16 @@ def manifest() -> dict[str, Any]:
     return dict(json.loads(DBT_PROJECT.manifest_path.read_text()))
 
 
+def is_of_provider(node: dict[str, Any], names: Iterable[str] = PROVIDERS) -> bool:
+    """Whether only a company that enables one of these providers has it; the sample company enables none."""
+    return any(name in node["tags"] or f"raw_{name}" == node.get("schema") for name in names)
+
+
 def nodes_of(manifest: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [node for node in manifest["nodes"].values() if node["resource_type"] == kind]
+    """Models or tests of the sample company."""
+    alone = {node["unique_id"] for node in manifest["nodes"].values() if is_of_provider(node)}
+    found = [node for node in manifest["nodes"].values() if node["resource_type"] == kind]
+    return [node for node in found if node["unique_id"] not in alone and node.get("attached_node") not in alone]
 
 
 def orphans(graph: Any) -> set[str]:
@@ -81,7 +93,9 @@ def test_the_keys_of_models_are_dbts_names(graph: Any, manifest: dict[str, Any])
 
 
 def test_the_keys_of_sources_are_dbts_names(graph: Any, manifest: dict[str, Any]) -> None:
-    read = {f"{source['schema']}/{source['name']}" for source in manifest["sources"].values()}
+    read = {
+        f"{source['schema']}/{source['name']}" for source in manifest["sources"].values() if not is_of_provider(source)
+    }
     made = {key.to_user_string() for key in graph.get_all_asset_keys()}
     assert read - made <= {name for name in read if name.startswith("raw_meta/")}
 
@@ -115,6 +129,29 @@ def test_nothing_depends_on_what_nobody_makes(graph: Any) -> None:
     assert orphans(graph) == set()
 
 
+def test_a_provider_brings_its_tables_and_staging_and_nothing_else(
+    served: dict[str, Any], billed: dict[str, Any], manifest: dict[str, Any]
+) -> None:
+    assert billed["errors"] == []
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    nodes = [*models, *manifest["sources"].values()]
+    assert set(billed["assets"]) - set(served["assets"]) == {
+        f"{node['schema']}/{node['name']}" for node in nodes if is_of_provider(node, ["stripe"])
+    }
+    assert set(served["assets"]) < set(billed["assets"])
+
+
+def test_every_check_of_a_provider_says_what_holds_and_what_to_do() -> None:
+    from dagster_project.components.provider_assets import CHECKS
+
+    assert [name for name, text in CHECKS.items() if not re.match(CHECK_SENTENCE, text)] == []
+
+
+def test_code_of_a_provider_that_nobody_enables_is_not_loaded(live: dict[str, Any]) -> None:
+    assert "dagster_project.connectors.files" in live["connectors"]
+    assert {name for name in live["connectors"] if name.rpartition(".")[2] in OF_PROVIDERS} == set()
+
+
 def test_a_mistyped_dependency_would_be_found() -> None:
     @dg.asset(key=["marts", "somewhere"], deps=[dg.AssetKey(["marts", "fct_helth_scores"])])
     def mistyped() -> None: ...
@@ -131,7 +168,7 @@ def test_every_data_test_of_dbt_is_a_check(graph: Any, manifest: dict[str, Any])
 def test_every_check_says_what_holds_and_what_to_do(graph: Any) -> None:
     for key in graph.asset_check_keys:
         text = graph.get(key).description
-        assert re.match(r"\S.+\. If it fails, (nothing is published|the run goes on)\b.+", text), (key, text)
+        assert re.match(CHECK_SENTENCE, text), (key, text)
 
 
 def test_the_checks_of_the_shipped_project_are_all_put_into_words(graph: Any) -> None:

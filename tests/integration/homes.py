@@ -110,7 +110,7 @@ class Running:
 
 
 def end_all() -> None:
-    """Kill what still runs: called when the tests end, also when they were interrupted."""
+    """Kill what still runs, whoever started it: for the very end of the tests, also when they were interrupted."""
     for process in list(_running):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -21,6 +21,10 @@ import duckdb
 from dagster_project.components import dbt_process
 from dagster_project.components.dbt_models import dbt_environment
 from dagster_project.components.scratch import rescored, scored_days
+from dagster_project.connectors import landing
+from dagster_project.connectors.casts import Clocks
+from dagster_project.connectors.providers import module_of
+from dagster_project.provider_settings import PROVIDERS
 from dagster_project.scorecards.load import load_scorecards
 from dagster_project.scorecards.proposals import parse_weights, with_weights
 from dagster_project.settings import PROJECT_ROOT, load_settings
@@ -360,13 +364,22 @@ def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
     home = end("through_before").home.copy(folder)
     settings = load_settings(folder / "pipeline.yml", {})
     project = str(PROJECT_ROOT / "dbt_project")
-    command = [
-        sys.executable, "-P", "-m", dbt_process.__name__, *dbt_process.QUIETLY, "test",
-        "--select", "test_type:unit", "--project-dir", project, "--profiles-dir", project,
+    dbt = [sys.executable, "-P", "-m", dbt_process.__name__, *dbt_process.QUIETLY]
+    places = [
+        "--project-dir", project, "--profiles-dir", project,
         "--target-path", str(folder / "target"), "--log-path", str(folder / "target"),
     ]  # fmt: skip
+    # Of a provider that is not enabled not even the tables are there.
+    keys = {"api_key": "env:KEY", "user": "env:USER", "url": "https://api.example", "match": {"by": ["email_domain"]}}
+    with duckdb.connect(str(home.warehouse)) as warehouse:
+        for name, kind in PROVIDERS.items():
+            source = kind.model_validate({key: value for key, value in keys.items() if key in kind.model_fields})
+            landing.prepare(warehouse, name, module_of(name).tables(source), Clocks("UTC", "UTC"))
     (folder / "target").mkdir()
     shutil.copy(PROJECT_ROOT / "dbt_project" / "target" / "partial_parse.msgpack", folder / "target")
     environ = {**os.environ, **dbt_environment(settings), "HEALTH_WAREHOUSE": str(home.warehouse)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    staged = [*dbt, "run", "--select", *(f"tag:{name}" for name in PROVIDERS), *places]
+    subprocess.run(staged, env=environ, capture_output=True, text=True, check=True)
+    tested = [*dbt, "test", "--select", "test_type:unit", *places]
+    done = subprocess.run(tested, env=environ, capture_output=True, text=True, check=False)
     return UnitTests(done.returncode, done.stdout + done.stderr)

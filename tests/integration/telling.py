@@ -7,9 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.integration import killings as _killings  # noqa: F401  it adds a story
+from tests.integration import compared as _compared  # noqa: F401  it adds a story
+from tests.integration import dropping as _dropping  # noqa: F401  so do these
+from tests.integration import killings as _killings  # noqa: F401
+from tests.integration import long_lives as _long_lives  # noqa: F401
 from tests.integration import stories
-from tests.integration import untested as _untested  # noqa: F401  so does it
+from tests.integration import untested as _untested  # noqa: F401
 from tests.integration.homes import end_all
 
 

@@ -17,6 +17,7 @@ from tests.integration.stories import Base, Sample
 
 EXAMPLE = {"satisfaction": 0.5, "usage": 0.3, "retention": 0.2}
 FLOOR = 0.7  # of coverage, below which there is no score
+EMPTY = {"fct_unmatched_records", "fct_mass_moves"}  # the sample's files name their accounts; no day moves it whole
 
 
 def _truth(sample: Sample) -> list[dict[str, str]]:
@@ -27,8 +28,8 @@ def _truth(sample: Sample) -> list[dict[str, str]]:
 @pytest.mark.parametrize("table", MARTS)
 def test_every_mart_has_rows_and_a_parquet_copy(base: Base, table: str) -> None:
     rows = ask(base.mart, f"select count(*) from marts.{table}")
-    assert rows > [(0,)]
-    copied = base.home.published / "parquet" / "current" / f"{table}.parquet"
+    assert (rows > [(0,)]) == (table not in EMPTY)
+    copied = base.home.published / "parquet" / "current" / table / "*.parquet"
     with duckdb.connect() as connection:
         assert connection.execute("select count(*) from read_parquet(?)", [str(copied)]).fetchall() == rows
 

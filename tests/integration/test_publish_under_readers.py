@@ -34,7 +34,7 @@ READER = textwrap.dedent("""
                 return [con.execute(f"{figures} marts.{table}").fetchone() for table in [*tables, tables[0]]]
         # Whoever reads several files resolves `current` once and stays in that version.
         folder = (mart.parent / "parquet" / "current").resolve(strict=True)
-        return [duckdb.execute(f"{figures} '{folder / table}.parquet'").fetchone() for table in [*tables, tables[0]]]
+        return [duckdb.execute(f"{figures} '{folder / table}/*.parquet'").fetchone() for table in [*tables, tables[0]]]
 
     print("ready", flush=True)
     while True:

@@ -221,7 +221,7 @@ class History:
         ended = self._random.choice((None, None, started + timedelta(days=self._random.randrange(500)), self._day()))
         return {
             "subscription_id": key.replace("-3", "-1").replace("-4", "-1"),  # several versions of one
-            "mrr": self._random.choice((0, 49.99, 100, 1000.01, 333.3333)),
+            "mrr": self._random.choice((0, 49.99, 100, 1000.01, 333.3333, None)),
             "is_trial": self._or_blank(self._chance(0.2)),
             "started_on": started,
             "ended_on": ended,

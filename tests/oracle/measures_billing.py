@@ -31,9 +31,19 @@ def has_begun(rows: list[Row], day: date) -> bool:
 
 
 def mrr_of(facts: Facts, day: date) -> float | None:
-    """Monthly recurring revenue on a day as known by its end; None before the first subscription."""
+    """Monthly recurring revenue on a day as known by its end; None before the first subscription.
+
+    Not a number while a subscription runs whose MRR nobody has told.
+    """
     subscriptions = running(facts, day)
-    return None if subscriptions is None else math.fsum(float(row["mrr"] or 0) for row in subscriptions)
+    if subscriptions is None:
+        return None
+    return math.fsum(math.nan if row["mrr"] is None else float(row["mrr"]) for row in subscriptions)
+
+
+def told_of(facts: Facts, day: date) -> float:
+    """The part of the MRR that is known; 0 before the first subscription."""
+    return math.fsum(float(row["mrr"] or 0) for row in running(facts, day) or [])
 
 
 def month_ends(day: date, count: int) -> list[date]:
@@ -51,12 +61,15 @@ def growth(facts: Facts, day: date, first_day: date) -> Observation | None:
     mrr = mrr_of(facts, day)
     if mrr is None:
         return None
-    paying = [end for end in month_ends(day, 60) if end >= first_day and (mrr_of(facts, end) or 0) > 0]
+    # Not a number is not 0: something runs.
+    paying = [end for end in month_ends(day, 60) if end >= first_day and (mrr_of(facts, end) or 0) != 0]
     if not paying:
         return None
     months = [mrr_of(facts, end) or 0 for end in month_ends(day, 12) if end >= min(paying)]
     mean = math.fsum(months) / len(months)
-    return None if mean == 0 else Observation(min(50 * mrr / mean, 100), len(months), day)
+    if math.isnan(mrr) or math.isnan(mean) or mean == 0:
+        return None
+    return Observation(min(50 * mrr / mean, 100), len(months), day)
 
 
 def revenue(facts: Facts, day: date) -> dict[str, Observation | None]:
@@ -67,12 +80,14 @@ def revenue(facts: Facts, day: date) -> dict[str, Observation | None]:
     found: dict[str, Observation | None] = {
         "growth": growth(facts, day, min(row["known"] for row in facts.subscriptions))
     }
+    if math.isnan(mrr):
+        return {}
     before = mrr_of(facts, day - timedelta(days=90))
-    if before:
+    if before and not math.isnan(before):
         found["mrr_change"] = Observation((mrr - before) / before, len(running(facts, day) or []), day)
     year_ago = day - timedelta(days=365)
     before, count = mrr_of(facts, year_ago), len(running(facts, year_ago) or [])
-    if before:
+    if before and not math.isnan(before):
         found["gross_revenue_retention_12m"] = Observation(min(mrr, before) / before, count, day)
         found["net_revenue_retention_12m"] = Observation(mrr / before, count, day)
     return found
@@ -80,14 +95,16 @@ def revenue(facts: Facts, day: date) -> dict[str, Observation | None]:
 
 def churned(accounts: list[Facts], day: date) -> tuple[int, int]:
     """The accounts that paid 365 days before, and how many of these no longer do."""
-    paying = [facts for facts in accounts if mrr_of(facts, day - timedelta(days=365))]
-    return len(paying), sum(not mrr_of(facts, day) for facts in paying)
+    paid = [facts for facts in accounts if told_of(facts, day - timedelta(days=365)) > 0]
+    # Where nothing is told of what runs, nobody can say whether the account still pays.
+    paying = [facts for facts in paid if told_of(facts, day) > 0 or not math.isnan(mrr_of(facts, day) or 0)]
+    return len(paying), sum(told_of(facts, day) == 0 for facts in paying)
 
 
 def expected_value(facts: Facts, feeds: Feeds, day: date, gross_margin: float) -> Observation | None:
     """MRR * margin / the rate at which accounts leave in a month."""
     mrr = mrr_of(facts, day)
-    if mrr is None or not feeds.lost:
+    if mrr is None or math.isnan(mrr) or not feeds.lost:
         return None
     monthly_churn = feeds.lost / feeds.paying_12m_ago / 12
     return Observation(mrr * gross_margin / monthly_churn, feeds.paying_12m_ago, day)

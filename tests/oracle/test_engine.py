@@ -24,6 +24,7 @@ from dagster_project.components import dbt_process
 from dagster_project.components.config_assets import with_older_versions
 from dagster_project.components.dbt_models import dbt_environment
 from dagster_project.config_file import read_document
+from dagster_project.scorecards.alerts import AlertRules
 from dagster_project.scorecards.load import LoadedScorecard
 from dagster_project.scorecards.schema import Scorecard
 from dagster_project.scorecards.tables import config_tables
@@ -144,9 +145,9 @@ class Warehouse:
         with self.opened() as connection:
             if version == "1":
                 connection.execute("create schema raw_config")
-                tables = config_tables(self._shipped, loaded, ())
+                tables = config_tables(self._shipped, loaded, AlertRules())
             else:
-                tables = with_older_versions(connection, config_tables(self._shipped, loaded, ()))
+                tables = with_older_versions(connection, config_tables(self._shipped, loaded, AlertRules()))
             replace_tables(connection, "raw_config", tables)
             names = ("from_day", "to_day", "windows_from_day", "facts_from_day", "facts_to_day")
             bounds = (day(offsets[0]), day(offsets[-1]))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from dagster_project.settings import PROJECT_ROOT
-from tests.integration.homes import Home, end_all
+from tests.integration.homes import Home
 from tests.oracle import scoring
 from tests.oracle.drawing import drawn
 from tests.oracle.facts import Observation, Rows, all_facts, by_account, feeds
@@ -103,13 +103,10 @@ class Compared:
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def both_ways(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     rows = expanded(drawn(shapes(), HOW_MANY))
     home = company(tmp_path_factory.mktemp("measures"), rows)
-    try:
-        home.run().succeeded()
-    finally:
-        end_all()
+    home.run().succeeded()
     return Compared(_by_sql(home), _by_oracle(rows), home)
 
 
@@ -146,11 +143,11 @@ def near(ours: float, theirs: float) -> bool:
     return abs(ours - theirs) <= TOLERANCE * max(1, abs(ours) / 1000)
 
 
-def differences(compared: Compared) -> dict[str, list[Any]]:
+def differences(both_ways: Compared) -> dict[str, list[Any]]:
     """By measure and what differs, the account-days on which it does, with both observations."""
     found: dict[str, list[Any]] = {}
-    for key, ours in compared.by_oracle.items():
-        theirs = compared.by_sql.get(key, {})
+    for key, ours in both_ways.by_oracle.items():
+        theirs = both_ways.by_sql.get(key, {})
         for name in sorted(ours.keys() | theirs.keys()):
             one, other = ours.get(name), theirs.get(name)
             if one is None or other is None:
@@ -172,26 +169,26 @@ def told(found: dict[str, list[Any]]) -> str:
     )
 
 
-def test_there_is_something_to_compare(compared: Compared) -> None:
+def test_there_is_something_to_compare(both_ways: Compared) -> None:
     """Every measure that there is is known in hundreds of places."""
     known: dict[str, int] = {}
-    for one in compared.by_sql.values():
+    for one in both_ways.by_sql.values():
         for name in one:
             known[name] = known.get(name, 0) + 1
-    print(len(compared.by_sql), known)
-    assert len(compared.by_sql) > 3 * HOW_MANY
+    print(len(both_ways.by_sql), known)
+    assert len(both_ways.by_sql) > 3 * HOW_MANY
     assert known.keys() == set(defined_measures())
     assert all(count > 100 for count in known.values()), known
 
 
-def test_customers(compared: Compared) -> None:
+def test_customers(both_ways: Compared) -> None:
     """The same accounts are customers on the same days."""
-    assert compared.by_sql.keys() == compared.by_oracle.keys()
+    assert both_ways.by_sql.keys() == both_ways.by_oracle.keys()
 
 
-def test_measures(compared: Compared) -> None:
+def test_measures(both_ways: Compared) -> None:
     """Known or not, value, sample_size and observed_at."""
-    assert told(differences(compared)) == ""
+    assert told(differences(both_ways)) == ""
 
 
 def measure_scores(home: Home, day: date) -> dict[str, dict[str, float | None]]:
@@ -238,14 +235,14 @@ def measure_scores(home: Home, day: date) -> dict[str, dict[str, float | None]]:
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_scores_among_peers_and_against_the_past(compared: Compared, day: date) -> None:
+def test_scores_among_peers_and_against_the_past(both_ways: Compared, day: date) -> None:
     """Percentile and z-score within the segment, own baseline, target; and thin samples drawn to the mean."""
-    rows = compared.home.ask_warehouse(
+    rows = both_ways.home.ask_warehouse(
         f"select account_id, measure, measure_score from marts.fct_measure_scores where day = '{day}'"
     )
     theirs = {(account, measure): score for account, measure, score in rows}
     wrong: dict[str, list[Any]] = {}
-    for measure, scores in measure_scores(compared.home, day).items():
+    for measure, scores in measure_scores(both_ways.home, day).items():
         for account, ours in scores.items():
             other = theirs.pop((account, measure))
             if (ours is None) != (other is None) or (ours is not None and not near(ours, other)):

@@ -37,11 +37,11 @@ rules:
 def load(folder: Path, text: str) -> tuple[AlertRule, ...]:
     path = folder / "alerts.yml"
     path.write_text(text, encoding="utf-8")
-    return load_alerts(path, ["days_past_due", "nps"], ["overall"])
+    return load_alerts(path, ["days_past_due", "nps"], ["overall"]).rules
 
 
 def test_the_shipped_rules_are_legal() -> None:
-    rules = load_alerts(PROJECT_ROOT / "config" / "alerts.yml", lenses=["overall"])
+    rules = load_alerts(PROJECT_ROOT / "config" / "alerts.yml", lenses=["overall"]).rules
     assert [(rule.rule, rule.kind) for rule in rules] == [
         ("red_score", "score_below"), ("score_fell", "score_fell"), ("payment_late", "measure_above"),
     ]  # fmt: skip
@@ -55,6 +55,13 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert (red.lens, red.dwell_days, red.close_days, red.margin) == ("overall", 2, 2, 5)
     assert (fell.severity, fell.margin) == ("warning", 5)
     assert (late.margin, unknown.margin, unknown.dwell_days) == (0, 0, 7)  # a measure's unit is not points
+
+
+def test_a_rule_may_be_for_some_accounts(tmp_path: Path) -> None:
+    text = GOOD.replace("dwell_days: 7", "accounts: {segment: smb, owner: [Ann, Bo], arr: {from: 1000}}")
+    accounts = load(tmp_path, text)[3].accounts
+    assert accounts.texts == {"segment": ("smb",), "owner": ("Ann", "Bo")}
+    assert accounts.arr is not None and (accounts.arr.from_, accounts.arr.to) == (1000, None)
 
 
 MISTAKES = {
@@ -100,6 +107,11 @@ MISTAKES = {
     ),
     "no dwell": (("dwell_days: 7", "dwell_days: 0"), "21: rules[3].dwell_days: should be at least 1, is 0"),
     "margin of a band": (("dwell_days: 7", "close_margin: 7"), "21: rules[3].close_margin: does not go with band_is"),
+    "change without a share": (
+        ("kind: band_is\n    band: insufficient_data", "kind: revenue_disagrees\n    line: 10"),
+        "20: rules[3].line: is a share of MRR, more than 0 and at most 1",
+    ),
+    "accounts by name": (("dwell_days: 7", "accounts: {name: Acme}"), "21: rules[3].accounts.name: "),
     "duplicate key": (("title: Late", "rule: later"), "13: rules[2].rule: stands here twice (first on line 12)"),
     "not a list": ((GOOD[7:], "  red: {line: 50}\n"), "1: rules: should be a list, is a mapping"),
 }

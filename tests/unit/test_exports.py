@@ -11,6 +11,7 @@ from dagster_project.destinations import exports
 from dagster_project.destinations.exports import ExportError, WrittenFile, write_export
 from dagster_project.destinations.mart import publish_mart
 from tests.marts_fixture import NASTY_NAMES, build_warehouse
+from tests.patching import patch_within
 
 # A text, and what a CSV cell must hold instead.
 GUARDED = {
@@ -145,7 +146,7 @@ def test_an_export_is_replaced_whole_and_readable_by_the_group_only(
     def fail(descriptor: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(exports.os, "fsync", fail)
+    patch_within(monkeypatch, exports, "os", fsync=fail)
     with pytest.raises(OSError, match="No space left"):
         write_export(mart, folder, "health", "current_health", ["csv"])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"health.csv": before}

@@ -55,7 +55,7 @@ def test_every_mart_equals_the_warehouse_as_duckdb_and_as_parquet(
     expected = query(warehouse, f"select * from marts.{table} order by all")
     assert expected
     assert query(published.path, f"select * from marts.{table} order by all") == expected
-    file = published.parquet_folder / f"{table}.parquet"
+    file = published.parquet_folder / table / "*.parquet"
     assert duckdb.execute(f"select * from '{file}' order by all").fetchall() == expected
     assert published.tables[table] == len(expected)
 
@@ -91,7 +91,7 @@ def test_the_file_opens_in_duckdb_1_0(published: PublishedMart) -> None:
 
 
 def test_rows_lie_in_order_whatever_their_order_in_the_warehouse(published: PublishedMart) -> None:
-    for source in ("marts.fct_measure_scores", f"'{published.parquet_folder / 'fct_measure_scores.parquet'}'"):
+    for source in ("marts.fct_measure_scores", f"'{published.parquet_folder / 'fct_measure_scores' / '*.parquet'}'"):
         keys = query(published.path, f"select day, account_id, lens, scorecard_hash, measure from {source}")
         assert keys == sorted(keys)
 
@@ -122,7 +122,7 @@ def test_the_same_marts_in_other_row_order_are_the_same_content(warehouse: Path,
         lambda folder: (folder / "mart.duckdb").write_bytes(b"not a database"),
         lambda folder: (folder / "mart.duckdb").unlink(),
         lambda folder: (folder / "parquet" / "current").unlink(),
-        lambda folder: (folder / "parquet" / "current" / "dim_accounts.parquet").unlink(),
+        lambda folder: (folder / "parquet" / "current" / "dim_accounts" / "all.parquet").unlink(),
     ],
 )
 def test_a_damaged_mart_is_made_again(warehouse: Path, tmp_path: Path, damage: object) -> None:
@@ -131,7 +131,7 @@ def test_a_damaged_mart_is_made_again(warehouse: Path, tmp_path: Path, damage: o
     again = publish_mart(warehouse, tmp_path)
     assert again.changed
     assert query(again.path, "select count(*) from marts.dim_accounts") == [(21,)]
-    assert len(list(again.parquet_folder.glob("*.parquet"))) == len(MARTS) + 1
+    assert len(list(again.parquet_folder.iterdir())) == len(MARTS) + 1
 
 
 def test_a_changed_value_is_published_and_two_old_versions_stay(tmp_path: Path) -> None:
@@ -243,11 +243,11 @@ def test_a_short_parquet_file_is_not_put_in_place(
 
     def shortened(file: Path) -> None:
         settle(file)
-        if file.name == "dim_accounts.parquet":
+        if file.parent.name == "dim_accounts":
             duckdb.execute(f"copy (select 'A' as account_id) to '{file}' (format parquet)")
 
     monkeypatch.setattr(mart_module, "_settle", shortened)
-    with pytest.raises(PublishError, match=r"dim_accounts\.parquet does not have 21 rows"):
+    with pytest.raises(PublishError, match=r"dim_accounts/all\.parquet does not have 21 rows"):
         publish_mart(warehouse, tmp_path)
     assert not (tmp_path / "mart.duckdb").exists()
     assert not (tmp_path / "parquet" / "current").exists()
@@ -275,7 +275,8 @@ KILLED = textwrap.dedent("""
     for name in ("_build", "_stamp", "_verify", "_swap_in", "_prune"):
         setattr(mart, name, deadly(getattr(mart, name)))
     settle = deadly(mart._settle)
-    mart._settle = lambda file: settle(file) if file.stem in ("dim_scorecards", "mart") else file.chmod(0o640)
+    watched = ("dim_scorecards", ".building")
+    mart._settle = lambda file: settle(file) if file.parent.name in watched else file.chmod(0o640)
     mart.publish_mart(warehouse, folder)
     print("done")
 """)
@@ -293,8 +294,8 @@ def generations(mart: Path) -> tuple[int, int]:
     )
     current = mart.parent / "parquet" / "current"
     (in_parquet,) = duckdb.execute(
-        f"select generation from '{current}/dim_scorecards.parquet' "
-        f"union select generation from '{current}/fct_breaches.parquet'"
+        f"select generation from '{current}/dim_scorecards/all.parquet' "
+        f"union select generation from '{current}/fct_breaches/all.parquet'"
     ).fetchall()
     return in_file[0], in_parquet[0]
 

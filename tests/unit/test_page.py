@@ -22,6 +22,7 @@ from dagster_project.report.reading import ReportError
 from dagster_project.report.summary import percent, points, portfolio_summary, signed
 from dagster_project.report.terminal import WIDTH, render_text
 from tests.marts_fixture import LAST_DAY, NASTY_NAMES, SCRIPT, build_warehouse
+from tests.patching import patch_within
 
 ACCOUNTS = 40
 
@@ -216,7 +217,7 @@ def test_a_page_that_fails_leaves_the_old_one(mart: Path, tmp_path: Path, monkey
     def fail(descriptor: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(page.os, "fsync", fail)
+    patch_within(monkeypatch, page, "os", fsync=fail)
     with pytest.raises(OSError, match="No space left"):
         write_page(mart, file)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("health.html", "old")]

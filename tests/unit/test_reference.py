@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 
 from dagster_project.config_file import ConfigError, read_document
 from dagster_project.connectors.files import load_entity, prepare
-from dagster_project.scorecards.alerts import AlertRule, load_alerts
+from dagster_project.provider_settings import Match
+from dagster_project.scorecards.alerts import AlertRule, MassMove, load_alerts
 from dagster_project.scorecards.load import load_scorecards
 from dagster_project.scorecards.schema import Scorecard, ScoredMeasure
 from dagster_project.scorecards.segments import score_value
@@ -133,14 +134,23 @@ def parts(annotation: Any) -> tuple[Any, str]:
     return (annotation if is_model else None), ""
 
 
-def keys_of(model: type[BaseModel], prefix: str = "", told: frozenset[type[BaseModel]] = frozenset()) -> Iterator[Row]:
-    """Every key of a part; a part that stands in two places of it (a step) is told of in the first."""
+def keys_of(
+    model: type[BaseModel], prefix: str = "", told: frozenset[type[BaseModel]] = frozenset(),
+    matches: list[str] | None = None,
+) -> Iterator[Row]:  # fmt: skip
+    """Every key of a part; a part that stands in two places of it (a step) is told of in the first.
+
+    How customers are matched is told of once a page: it is the same for every provider.
+    """
+    matches = [] if matches is None else matches
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
         yield Row(path, default(field))
         inner, step = parts(field.annotation)
-        if inner is not None and inner not in told:
-            yield from keys_of(inner, f"{path}{step}.", told)
+        if inner is Match:
+            matches.append(path)
+        if inner is not None and inner not in told and (inner is not Match or matches == [path]):
+            yield from keys_of(inner, f"{path}{step}.", told, matches)
             told |= {inner}
 
 
@@ -163,7 +173,7 @@ def default(field: FieldInfo) -> str:
     ("page", "expected"),
     [
         ("pipeline.md", [*keys_of(PipelineFile)]),
-        ("scorecards.md", [*keys_of(Scorecard), *keys_of(AlertRule, "rules[].")]),
+        ("scorecards.md", [*keys_of(Scorecard), *keys_of(AlertRule, "rules[]."), *keys_of(MassMove, "mass_move.")]),
     ],
 )
 def test_every_key_is_documented_with_its_default_and_no_other(page: str, expected: list[Row]) -> None:

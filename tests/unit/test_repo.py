@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-installer.lock")
+LOCKS = tuple(
+    f"requirements{name}.lock" for name in ("", "-dev", "-bench", "-cluster", "-spark", "-installer")
+)  # of what users need, and of what tests, benchmarks, several machines, Spark and the installation do
 LARGEST_FILE = 2 * 1024 * 1024
 
 
@@ -30,6 +32,12 @@ def files_in_git() -> list[Path]:
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports them by their base names: two alike stop the collection, though only of a run over both."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_locks_are_hashed_and_name_no_server(lock: str) -> None:
     assert pins(lock)
@@ -40,13 +48,28 @@ def test_the_test_environment_is_the_runtime_and_more() -> None:
     runtime, development = pins("requirements.lock"), pins("requirements-dev.lock")
     assert {name: development.get(name) for name in runtime} == runtime
     assert len(development) > len(runtime)
+    assert pins("requirements-bench.lock").items() >= development.items(), (
+        "`make bench` counts as having installed both"
+    )
+    cluster = pins("requirements-cluster.lock")
+    assert {name: development.get(name) for name in cluster} == cluster
+    assert cluster.items() >= runtime.items()
+    spark, bench = pins("requirements-spark.lock"), pins("requirements-bench.lock")
+    assert not spark.keys() & development.keys(), "it is installed beside the others: what they have, it has not"
+    assert {name: bench[name] for name in spark.keys() & bench.keys()}.items() <= spark.items()
 
 
 def test_every_declared_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for lock, declared in (
         ("requirements.lock", project["dependencies"]),
-        ("requirements-dev.lock", project["optional-dependencies"]["dev"]),
+        (
+            "requirements-dev.lock",
+            project["optional-dependencies"]["dev"] + project["optional-dependencies"]["cluster"],
+        ),
+        ("requirements-bench.lock", project["optional-dependencies"]["bench"]),
+        ("requirements-cluster.lock", project["dependencies"] + project["optional-dependencies"]["cluster"]),
+        ("requirements-spark.lock", project["optional-dependencies"]["spark"]),
     ):
         locked = {name.partition(";")[0] for name in pins(lock)}
         assert {re.split(r"[<>=!~\[ ]", line)[0].lower() for line in declared} <= locked, f"run `make lock`: {lock}"

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from dagster_project import cli
 from dagster_project.commands import ui
 from dagster_project.settings import PROJECT_ROOT, Settings, load_settings
+from tests.patching import patch_within
 
 
 class StartedError(Exception):
@@ -26,9 +27,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     def become(program: str, arguments: list[str]) -> None:
         raise StartedError(arguments)
 
-    monkeypatch.setattr(os, "execv", become)
-    monkeypatch.setattr(os, "chdir", lambda _: None)
-    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
+    patch_within(monkeypatch, ui, "os", execv=become, chdir=lambda _: None)
+    patch_within(monkeypatch, ui, "signal", signal=lambda *_: None)
     monkeypatch.setenv("DAGSTER_HOME", "")
     return load_settings().model_copy(update={"home": tmp_path / "home"})
 

@@ -16,7 +16,8 @@ from dagster_project.report.comparison_text import render_comparison
 from dagster_project.scorecards.load import LoadedScorecard, load_scorecards
 from dagster_project.scorecards.proposals import parse_weights, with_file, with_weights
 from dagster_project.settings import PROJECT_ROOT, ConfigError, Settings, load_settings
-from tests.unit.test_scorecards import GOOD, MEASURES, load
+from tests.patching import patch_within
+from tests.unit.scorecard_texts import GOOD, MEASURES, load
 
 DAY = date(2026, 6, 30)
 OTHER = GOOD.replace("scorecard: standard", "scorecard: other").replace("title: Standard", "title: Other")
@@ -204,7 +205,7 @@ def test_a_run_under_way_is_told(settings: Settings, monkeypatch: pytest.MonkeyP
 
     settings.home.mkdir()
     duckdb.connect(str(settings.warehouse_path)).close()
-    monkeypatch.setattr(scratch.duckdb, "connect", locked)
+    patch_within(monkeypatch, scratch, "duckdb", connect=locked)
     assert imagine(settings, "usage=1", None, None, quiet=True) == 3
 
 

@@ -1,10 +1,10 @@
 """The dbt project."""
 
 import dagster as dg
-from dagster_dbt import dbt_assets
 
 from dagster_project.components.common import WAREHOUSE_POOL, settings
-from dagster_project.components.dbt_models import DBT_PROJECT, Dbt, Translator, build_models, dbt_resource
+from dagster_project.components.dagster_dbt_alone import dbt_assets
+from dagster_project.components.dbt_models import DBT_PROJECT, Dbt, Translator, build_models, dbt_resource, manifest_of
 
 
 @dg.definitions
@@ -12,7 +12,7 @@ def models() -> dg.Definitions:
     """Every model and its tests; one dbt invocation a run."""
 
     @dbt_assets(
-        manifest=DBT_PROJECT.manifest_path,
+        manifest=manifest_of(settings()),
         project=DBT_PROJECT,
         dagster_dbt_translator=Translator(),
         name="dbt_models",

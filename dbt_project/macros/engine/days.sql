@@ -14,7 +14,10 @@
 select cast(unnest(generate_series({{ first }}, {{ last }}, interval 1 day)) as date) as day
 {% endmacro %}
 {% macro spark__days_table(first, last) %}
-select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
+{#- A sequence that ends before it begins is an error here, and no rows elsewhere. -#}
+select day
+from (select explode(sequence({{ first }}, greatest({{ first }}, {{ last }}), interval 1 day)) as day)
+where day <= {{ last }}
 {% endmacro %}
 
 {# Whole seconds from `earlier` to `later`; a time plus n seconds. #}
@@ -29,6 +32,7 @@ select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day
 {# A window frame: from so many days before to so many days before, of rows ordered by a day. #}
 {% macro days_before(first, last) %}{{ return(adapter.dispatch('days_before')(first, last)) }}{% endmacro %}
 {% macro default__days_before(first, last) %}range between interval {{ first }} days preceding and interval {{ last }} days preceding{% endmacro %}
+{% macro spark__days_before(first, last) %}range between {{ first }} preceding and {{ last }} preceding{% endmacro %}
 
 {# The last day of a day's month. #}
 {% macro month_end(day) %}{{ return(adapter.dispatch('month_end')(day)) }}{% endmacro %}

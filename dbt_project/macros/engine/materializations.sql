@@ -7,9 +7,9 @@
     {%- do drop_what_is_no(target, load_cached_relation(this)) -%}
     {% call statement('main') -%}
         drop table if exists {{ target }};
-        {{ create_table_as(false, target, sql) }}
+        {{ create_table_as(false, target, sql) }};
+        {{ descriptions(target) }}
     {%- endcall %}
-    {%- do persist_docs(target, model) -%}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
@@ -19,9 +19,9 @@
     {%- do drop_what_is_no(target, load_cached_relation(this)) -%}
     {% call statement('main') -%}
         drop view if exists {{ target }};
-        {{ get_create_view_as_sql(target, sql) }}
+        {{ get_create_view_as_sql(target, sql) }};
+        {{ descriptions(target) }}
     {%- endcall %}
-    {%- do persist_docs(target, model) -%}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
@@ -36,7 +36,8 @@
         {%- do drop_what_is_no(target, existing) -%}
         {% call statement('main') -%}
             drop table if exists {{ target }};
-            {{ create_table_as(false, target, sql) }}
+            {{ create_table_as(false, target, sql) }};
+            {{ descriptions(target) }}
         {%- endcall %}
     {%- else -%}
         {%- set arriving = make_temp_relation(target) -%}
@@ -52,16 +53,29 @@
             {{ get_incremental_replace_where_sql({
                 'target_relation': target, 'temp_relation': arriving,
                 'dest_columns': changed or adapter.get_columns_in_relation(existing),
-            }) }}
+            }) }};
+            {{ descriptions(target) }}
         {%- endcall %}
         {%- if not config.get('reads_itself') -%}
             {%- do run_query('drop view ' ~ arriving.include(database=false, schema=false)) -%}
         {%- endif -%}
     {%- endif -%}
-    {%- do persist_docs(target, model) -%}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+{# The descriptions of a model and its columns, as comments. In the statement that makes it: dbt asks twice for the columns
+   there are, and takes two statements more. One that names a column which is not there stops the run. #}
+{% macro descriptions(target) %}
+    {%- if config.persist_relation_docs() and model.description %}
+comment on {{ target.type }} {{ target }} is {{ duckdb_escape_comment(model.description) }};
+    {%- endif -%}
+    {%- if config.persist_column_docs() -%}
+        {%- for column in model.columns.values() if column.description %}
+comment on column {{ target }}.{{ column.name }} is {{ duckdb_escape_comment(column.description) }};
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
 
 {# A table that is to become a view, or the other way round. #}
 {% macro drop_what_is_no(target, existing) %}

@@ -1,4 +1,6 @@
 -- grain: account scored on the newest day, lens overall
+-- The newest day is that of the run or a later one: told to the engine, which then leaves the history unread.
+{%- set since = to_day() %}
 with newest as (
     select max(day) as day
     from {{ ref('fct_health_scores') }}
@@ -11,7 +13,9 @@ scores as (
         on scores.day = newest.day
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on scores.scorecard_hash = scorecards.scorecard_hash
-    where scores.lens = 'overall' and scores.scorecard_status = 'active' and scorecards.is_current
+    where
+        scores.day >= {{ since }}
+        and scores.lens = 'overall' and scores.scorecard_status = 'active' and scorecards.is_current
 ),
 
 top_bands as (
@@ -43,12 +47,14 @@ explaining as (
             and scores.day = lenses.day
             and scores.scorecard_hash = lenses.scorecard_hash
             and lenses.measure like 'lens:%'
+            and lenses.day >= {{ since }}
     inner join {{ ref('fct_health_scores') }} as parts
         on
             scores.account_id = parts.account_id
             and scores.day = parts.day
             and lenses.measure = 'lens:' || parts.lens
             and parts.scorecard_status = 'active'
+            and parts.day >= {{ since }}
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on parts.scorecard_hash = scorecards.scorecard_hash and scorecards.is_current
 ),
@@ -68,39 +74,49 @@ weighed as (
             measures.account_id = explaining.account_id
             and measures.day = explaining.day
             and measures.scorecard_hash = explaining.scorecard_hash
-    where measures.measure_score is not null and measures.measure not like 'lens:%'
+    where
+        measures.day >= {{ since }}
+        and measures.measure_score is not null and measures.measure not like 'lens:%'
 ),
 
-measures as (
+-- What costs points, and what brings them: a measure is the one or the other.
+judged as (
     select
-        measures.account_id,
-        measures.points_lost,
-        measures.contribution,
-        measures.measure_score >= top_bands.healthy_from as is_healthy,
-        {{ in_words('measures.measure', 'measures.value') }} as sentence,
-        row_number() over (
-            partition by measures.account_id, measures.measure_score >= top_bands.healthy_from
-            order by measures.points_lost desc, measures.measure
-        ) as place_down,
-        row_number() over (
-            partition by measures.account_id, measures.measure_score >= top_bands.healthy_from
-            order by measures.contribution desc, measures.measure
-        ) as place_up
-    from weighed as measures
+        weighed.account_id,
+        weighed.measure,
+        weighed.value,
+        weighed.measure_score >= top_bands.healthy_from as is_healthy,
+        case when weighed.measure_score >= top_bands.healthy_from then weighed.contribution else weighed.points_lost end
+            as points
+    from weighed
     inner join top_bands
-        on measures.scorecard_hash = top_bands.scorecard_hash
+        on weighed.scorecard_hash = top_bands.scorecard_hash
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by account_id, is_healthy order by points desc, measure) as place
+    from judged
+    where points >= 0.05
+),
+
+told as (
+    select
+        *,
+        {{ in_words('measure', 'value') }} as sentence
+    from ranked
+    where place <= 3
 ),
 
 drivers as (
     select
         account_id,
-        string_agg(
-            sentence || ' (' || cast(cast(-points_lost as decimal(18, 1)) as varchar) || ')', '; ' order by place_down
-        ) filter (where not is_healthy and place_down <= 3 and points_lost >= 0.05) as drivers_down,
-        string_agg(
-            sentence || ' (+' || cast(cast(contribution as decimal(18, 1)) as varchar) || ')', '; ' order by place_up
-        ) filter (where is_healthy and place_up <= 3 and contribution >= 0.05) as drivers_up
-    from measures
+        {{ text_list("sentence || ' (' || cast(cast(-points as decimal(18, 1)) as string) || ')'", order_by='place') }}
+        filter (where not is_healthy) as drivers_down,
+        {{ text_list("sentence || ' (+' || cast(cast(points as decimal(18, 1)) as string) || ')'", order_by='place') }}
+        filter (where is_healthy) as drivers_up
+    from told
     group by account_id
 ),
 
@@ -116,7 +132,7 @@ effects as (
     from {{ ref('fct_score_changes') }} as changes
     inner join scores
         on changes.account_id = scores.account_id and changes.day = scores.day and changes.lens = scores.lens
-    where changes.span_days = 30 and changes.points is not null
+    where changes.day >= {{ since }} and changes.span_days = 30 and changes.points is not null
     group by
         changes.account_id,
         case when changes.effect = 'weight' then null else changes.measure end,
@@ -126,22 +142,28 @@ effects as (
 ranked_effects as (
     select
         *,
-        {{ effect_in_words('effect', 'measure', 'value_before', 'value_after') }} as sentence,
         row_number() over (partition by account_id order by abs(points) desc, effect, measure) as place
     from effects
     where abs(points) >= 0.05
 ),
 
+told_effects as (
+    select
+        *,
+        {{ effect_in_words('effect', 'measure', 'value_before', 'value_after') }} as sentence
+    from ranked_effects
+    where place <= 3
+),
+
 movers as (
     select
         account_id,
-        string_agg(
-            sentence || ' (' || case when points > 0 then '+' else '' end
-            || cast(cast(points as decimal(18, 1)) as varchar) || ')',
-            '; ' order by place
-        ) as drivers_of_change
-    from ranked_effects
-    where place <= 3
+        {{ text_list(
+            "sentence || ' (' || case when points > 0 then '+' else '' end"
+            ~ " || cast(cast(points as decimal(18, 1)) as string) || ')'",
+            order_by='place'
+        ) }} as drivers_of_change
+    from told_effects
     group by account_id
 ),
 

@@ -13,13 +13,15 @@ last_scores as (
     select
         scores.account_id,
         scores.arr
-    from {{ ref('fct_health_scores') }} as scores
+    from scored
+    inner join {{ ref('fct_health_scores') }} as scores
+        on scored.account_id = scores.account_id and scored.last_scored_on = scores.day
     left join {{ source('raw_config', 'scorecards') }} as scorecards
         on scores.scorecard_hash = scorecards.scorecard_hash
     qualify
         row_number() over (
             partition by scores.account_id
-            order by scores.day desc, coalesce(scorecards.is_current, false) desc, scores.scorecard_hash
+            order by coalesce(scorecards.is_current, false) desc, scores.scorecard_hash
         ) = 1
 ),
 

@@ -1,81 +1,147 @@
 -- grain: breach: a run of days in which an alert rule holds for an account
-with days as (
+with recursive ever_held as (
+    select distinct
+        rule,
+        account_id
+    from {{ ref('int_breach_days') }}
+    where holds
+),
+
+days as (
     select
         breach_days.*,
-        rules.dwell_days,
-        rules.close_days,
-        rules.unknown_days,
-        rules.kind
+        row_number() over (partition by breach_days.rule, breach_days.account_id order by breach_days.day) as place
     from {{ ref('int_breach_days') }} as breach_days
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
-        on breach_days.rule = rules.rule
+    inner join ever_held
+        on breach_days.rule = ever_held.rule and breach_days.account_id = ever_held.account_id
 ),
 
-changed as (
-    select
-        *,
-        sum(case when holds then 0 else 1 end) over account_days as held_run,
-        sum(case when is_clear then 0 else 1 end) over account_days as clear_run,
-        sum(case when value is null then 0 else 1 end) over account_days as unknown_run
-    from days
-    window account_days as (partition by rule, account_id order by day rows unbounded preceding)
-),
-
+-- How many days in a row it has been so: those since the last one on which it was not.
 counted as (
     select
         *,
-        sum(case when holds then 1 else 0 end) over (
-            partition by rule, account_id, held_run order by day rows unbounded preceding
-        ) as held_days,
-        sum(case when is_clear then 1 else 0 end) over (
-            partition by rule, account_id, clear_run order by day rows unbounded preceding
-        ) as clear_days,
-        sum(case when value is null then 1 else 0 end) over (
-            partition by rule, account_id, unknown_run order by day rows unbounded preceding
-        ) as unknown_in_a_row
-    from changed
+        place - max(case when holds then 0 else place end) over account_days as held_days,
+        place - max(case when is_clear then 0 else place end) over account_days as clear_days,
+        place - max(case when value is null then 0 else place end) over account_days as unknown_in_a_row
+    from days
+    window account_days as (partition by rule, account_id order by day rows unbounded preceding)
 ),
 
 -- A breach opens after dwell_days in which the rule held; it closes after close_days in which it was clear, or after
 -- unknown_days in which nobody could say.
 signalled as (
     select
-        *,
+        counted.rule,
+        counted.account_id,
+        counted.day,
+        counted.value,
         case
-            when holds and held_days >= dwell_days then true
-            when is_clear and clear_days >= close_days then false
-            when unknown_in_a_row >= unknown_days then false
+            when counted.held_days >= rules.dwell_days then true
+            when counted.clear_days >= rules.close_days then false
+            when counted.unknown_in_a_row >= rules.unknown_days then false
         end as signal
     from counted
+    inner join {{ source('raw_config', 'alert_rules') }} as rules
+        on counted.rule = rules.rule
 ),
 
-stated as (
+heard as (
     select
         *,
-        coalesce(
-            last_value(signal ignore nulls) over (
-                partition by rule, account_id order by day rows between unbounded preceding and current row
-            ),
-            false
-        ) as is_open
+        lag(signal) over (partition by rule, account_id order by day) as signal_before
     from signalled
+    where signal is not null
 ),
 
-bounded as (
+turns as (
     select
-        *,
-        is_open and not coalesce(lag(is_open) over (partition by rule, account_id order by day), false) as opens,
-        max(day) over (partition by rule, account_id) as last_day
-    from stated
+        rule,
+        account_id,
+        day,
+        signal,
+        lead(day) over later as closed_on,
+        lead(case when value is null then 'not_known' else 'cleared' end) over later as close_reason,
+        row_number() over later as turn
+    from heard
+    where signal <> coalesce(signal_before, false)
+    window later as (partition by rule, account_id order by day)
 ),
 
-numbered as (
+candidates as (
     select
-        *,
-        sum(case when opens then 1 else 0 end) over (
-            partition by rule, account_id order by day rows unbounded preceding
-        ) as episode
-    from bounded
+        turns.rule,
+        turns.account_id,
+        row_number() over (partition by turns.rule, turns.account_id order by turns.turn) as place,
+        turns.day as opens,
+        turns.closed_on as closes,
+        turns.close_reason,
+        {{ add_days("coalesce(turns.closed_on, date '9999-01-01')", 'rules.cool_down_days') }} as free_from
+    from turns
+    inner join {{ source('raw_config', 'alert_rules') }} as rules
+        on turns.rule = rules.rule
+    where turns.signal
+),
+
+-- In the cool-down after an episode nothing opens: what is still bad when it ends opens then. One that also ends in it
+-- never was, and brings no cool-down of its own.
+cooled as (
+    select
+        rule,
+        account_id,
+        place,
+        opens,
+        closes,
+        close_reason,
+        free_from,
+        true as is_episode
+    from candidates
+    where place = 1
+    union all
+    select
+        candidates.rule,
+        candidates.account_id,
+        candidates.place,
+        greatest(candidates.opens, cooled.free_from),
+        candidates.closes,
+        candidates.close_reason,
+        case
+            when candidates.closes <= cooled.free_from then cooled.free_from
+            else candidates.free_from
+        end,
+        coalesce(candidates.closes > cooled.free_from, true)
+    from cooled
+    inner join candidates
+        on
+            cooled.rule = candidates.rule
+            and cooled.account_id = candidates.account_id
+            and cooled.place + 1 = candidates.place
+),
+
+episodes as (
+    select
+        cooled.rule,
+        cooled.account_id,
+        min(days.day) as opened_on,
+        cooled.closes as closed_on,
+        cooled.close_reason,
+        min({{ ranked('days.day', 'days.value') }}).place as value_at_open,
+        max(days.day) as last_day,
+        min(
+            case
+                when days.value is null or days.day >= cooled.closes then null
+                when rules.kind in ('measure_above', 'measure_stale', 'bad_feedback')
+                    then {{ ranked('-days.value', 'days.day') }}
+                else {{ ranked('days.value', 'days.day') }}
+            end
+        ) as worst
+    from cooled
+    inner join {{ source('raw_config', 'alert_rules') }} as rules
+        on cooled.rule = rules.rule
+    inner join days
+        on cooled.rule = days.rule and cooled.account_id = days.account_id and cooled.opens <= days.day
+    where cooled.is_episode
+    group by cooled.rule, cooled.account_id, cooled.place, cooled.closes, cooled.close_reason
+    having cooled.closes is null or min(days.day) < cooled.closes
 ),
 
 newest as (
@@ -83,71 +149,48 @@ newest as (
     from {{ ref('fct_health_scores') }}
 ),
 
-episodes as (
-    select
-        rule,
-        account_id,
-        episode,
-        min(case when is_open then day end) as opened_on,
-        max(case when is_open then day end) as last_open_on,
-        min(case when not is_open then day end) as first_not_open,
-        arg_min(
-            case when not is_open then case when value is null then 'not_known' else 'cleared' end end, day
-        ) as close_reason,
-        max(last_day) as last_day,
-        arg_min(case when is_open then value end, day) as value_at_open,
-        case
-            when max(kind) = 'measure_above' then max(case when is_open then value end)
-            else min(case when is_open then value end)
-        end as worst_value
-    from numbered
-    where episode > 0
-    group by rule, account_id, episode
-),
-
 -- An account that is no longer scored has no breach: nobody can close it any more.
 closed as (
     select
         episodes.rule,
         episodes.account_id,
-        episodes.episode,
         episodes.opened_on,
-        episodes.last_open_on,
         episodes.last_day,
         episodes.value_at_open,
-        episodes.worst_value,
+        episodes.worst,
         coalesce(
-            episodes.first_not_open,
+            episodes.closed_on,
             case when episodes.last_day < newest.day then {{ add_days('episodes.last_day', 1) }} end
         ) as closed_on,
-        case
-            when episodes.first_not_open is not null then episodes.close_reason
-            when episodes.last_day < newest.day then 'not_scored'
-        end as close_reason
+        coalesce(
+            episodes.close_reason,
+            case when episodes.last_day < newest.day then 'not_scored' end
+        ) as close_reason
     from episodes
     cross join newest
 ),
 
-peaks as (
+-- What opened because many accounts moved at once: on the day of the move, or later by the days that the rule waits.
+moved as (
     select
-        numbered.rule,
-        numbered.account_id,
-        numbered.episode,
-        min(numbered.day) as peak_on
-    from numbered
-    inner join episodes
+        closed.rule,
+        closed.account_id,
+        closed.opened_on,
+        min(moves.day) as mass_move_on
+    from closed
+    inner join {{ source('raw_config', 'alert_rules') }} as rules
+        on closed.rule = rules.rule and rules.kind in ('score_below', 'score_fell', 'band_is', 'band_fell')
+    inner join {{ ref('fct_mass_moves') }} as moves
         on
-            numbered.rule = episodes.rule
-            and numbered.account_id = episodes.account_id
-            and numbered.episode = episodes.episode
-            and numbered.value = episodes.worst_value
-            and numbered.is_open
-    group by numbered.rule, numbered.account_id, numbered.episode
+            moves.direction = 'down'
+            and moves.day <= closed.opened_on
+            and moves.day > {{ add_days('closed.opened_on', '-rules.dwell_days') }}
+    group by closed.rule, closed.account_id, closed.opened_on
 ),
 
 final as (
     select
-        md5(closed.rule || '|' || closed.account_id || '|' || cast(closed.opened_on as varchar)) as breach_id,
+        md5(closed.rule || '|' || closed.account_id || '|' || cast(closed.opened_on as string)) as breach_id,
         closed.account_id,
         closed.rule,
         rules.title,
@@ -164,16 +207,20 @@ final as (
             as bigint
         ) as days_open,
         closed.value_at_open,
-        closed.worst_value,
-        peaks.peak_on
+        case
+            when rules.kind in ('measure_above', 'measure_stale', 'bad_feedback') then -closed.worst.sort_key
+            else closed.worst.sort_key
+        end as worst_value,
+        closed.worst.place as peak_on,
+        moved.mass_move_on
     from closed
     inner join {{ source('raw_config', 'alert_rules') }} as rules
         on closed.rule = rules.rule
-    left join peaks
+    left join moved
         on
-            closed.rule = peaks.rule
-            and closed.account_id = peaks.account_id
-            and closed.episode = peaks.episode
+            closed.rule = moved.rule
+            and closed.account_id = moved.account_id
+            and closed.opened_on = moved.opened_on
 )
 
 select * from final

@@ -1,5 +1,6 @@
 -- grain: account, day and scorecard version
 {%- set trends = [7, 30, 90] %}
+{%- set last_compared = add_days(to_day(), 90) if is_incremental() and has_days_after(this) else to_day() %}
 {%- set columns = [
     'account_id', 'day', 'lens', 'scorecard_id', 'scorecard_version', 'scorecard_hash', 'scorecard_status', 'segment',
     'arr', 'raw_score', 'score', 'band', 'status', 'coverage', 'score_low', 'score_high', 'peer_percentile', 'adjustment',
@@ -23,7 +24,12 @@ kept as (
     from {{ this if is_incremental() else ref('int_health_scores') }}
     where
         {{ 'true' if is_incremental() else 'false' }}
-        and day between {{ add_days(from_day(), -90) }} and {{ add_days(to_day(), 90) }}
+        and (
+            day between {{ from_day() }} and {{ add_days(to_day(), 90) }}
+            {%- for days in trends %}
+            or day between {{ add_days(from_day(), -days) }} and {{ add_days(last_compared, -days) }}
+            {%- endfor %}
+        )
         and not (day between {{ from_day() }} and {{ to_day() }} and {{ is_current_version() }})
 ),
 

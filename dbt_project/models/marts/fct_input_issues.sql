@@ -170,7 +170,7 @@ final as (
         issue,
         title,
         cast(rows as bigint) as rows,
-        cast(first_row.sort_key || ' line ' || cast(first_row.place as varchar) as varchar) as example
+        cast(first_row.sort_key || ' line ' || cast(first_row.place as string) as string) as example
     from counted
     union all
     select
@@ -180,8 +180,8 @@ final as (
         'usage_events fell silent: days on which it brought too few accounts to be alive, and usage is not known',
         count(*),
         max(
-            cast(day as varchar) || ': ' || cast(accounts_seen as varchar) || ' accounts, usually up to '
-            || cast(accounts_usual as varchar)
+            cast(day as string) || ': ' || cast(accounts_seen as string) || ' accounts, usually up to '
+            || cast(accounts_usual as string)
         )
     from {{ ref('int_usage__outages') }}
     having count(*) > 0

@@ -6,6 +6,10 @@
     replaces='span_days',
     on_schema_change='append_new_columns',
 ) }}
+{%- set of_pairs = [
+    'account_id', 'day', 'lens', 'span_days', 'compared_day', 'score_before', 'score_after', 'scorecard_hash_before',
+    'scorecard_hash',
+] | join(', ') %}
 with pairs as (
     select * from {{ ref('int_score_pairs') }}
 ),
@@ -146,15 +150,15 @@ unscored as (
 ),
 
 changes as (
-    select *
+    select {{ of_pairs }}, effect, points, measure, value_before, value_after
     from by_measure
     where abs(points) >= {{ dust() }}
-    union all by name
-    select *
+    union all
+    select {{ of_pairs }}, effect, points, null, null, null
     from by_account
     where abs(points) >= {{ dust() }}
-    union all by name
-    select *
+    union all
+    select {{ of_pairs }}, effect, null, null, null, null
     from unscored
 ),
 

@@ -1,5 +1,5 @@
 -- grain: alert rule, account and day; does the rule hold, and is it clear again
--- Between the two it is neither; where the value is NULL nobody can say.
+-- Between the two it is neither; where the value is NULL nobody can say. Accounts that the rule is not for are clear.
 {{ config(materialized='view') }}
 with rules as (
     select * from {{ source('raw_config', 'alert_rules') }}
@@ -58,20 +58,67 @@ by_fall as (
     where rules.kind = 'score_fell'
 ),
 
+by_band_fall as (
+    select
+        rules.rule,
+        scores.account_id,
+        scores.day,
+        scores.score - earlier.score as value,
+        {{ band_rank('scores.band') }} < {{ band_rank('earlier.band') }} as holds,
+        {{ band_rank('scores.band') }} >= {{ band_rank('earlier.band') }} as is_clear
+    from rules
+    inner join scores
+        on rules.lens = scores.lens
+    left join scores as earlier
+        on
+            scores.account_id = earlier.account_id
+            and scores.lens = earlier.lens
+            and {{ add_days('scores.day', '-rules.days') }} = earlier.day
+    where rules.kind = 'band_fell'
+),
+
+-- Any measure, whether a scorecard asks for it or not.
 by_measure as (
+    select
+        rules.rule,
+        scores.account_id,
+        scores.day,
+        measures.value,
+        case rules.kind
+            when 'measure_above' then measures.value > rules.line
+            when 'measure_below' then measures.value < rules.line
+            else
+                (scores.band = 'green' and measures.value <= -rules.line)
+                or (scores.band = 'red' and measures.value >= rules.line)
+        end as holds,
+        case rules.kind
+            when 'measure_above' then measures.value <= rules.line - rules.close_margin
+            when 'measure_below' then measures.value >= rules.line + rules.close_margin
+            when 'revenue_disagrees'
+                then
+                    scores.band <> 'insufficient_data'
+                    and (scores.band <> 'green' or measures.value > -rules.line)
+                    and (scores.band <> 'red' or measures.value < rules.line)
+        end as is_clear
+    from rules
+    inner join scores
+        on rules.lens = scores.lens
+    left join {{ ref('int_measures_kept') }} as measures
+        on
+            scores.account_id = measures.account_id
+            and scores.day = measures.day
+            and case rules.kind when 'revenue_disagrees' then 'mrr_change' else rules.measure end = measures.measure
+    where rules.kind in ('measure_above', 'measure_below', 'revenue_disagrees')
+),
+
+by_age as (
     select
         rules.rule,
         measures.account_id,
         measures.day,
-        measures.value,
-        case rules.kind
-            when 'measure_above' then measures.value > rules.line
-            else measures.value < rules.line
-        end as holds,
-        case rules.kind
-            when 'measure_above' then measures.value <= rules.line - rules.close_margin
-            else measures.value >= rules.line + rules.close_margin
-        end as is_clear
+        cast({{ days_from('cast(measures.observed_at as date)', 'measures.day') }} as double) as value,
+        coalesce(measures.missing_reason = 'stale', false) as holds,
+        measures.missing_reason is null as is_clear
     from rules
     inner join {{ ref('fct_measure_scores') }} as measures
         on rules.lens = measures.lens and rules.measure = measures.measure
@@ -80,11 +127,124 @@ by_measure as (
             measures.account_id = scores.account_id
             and measures.day = scores.day
             and measures.scorecard_hash = scores.scorecard_hash
-    where rules.kind in ('measure_above', 'measure_below')
+    where rules.kind = 'measure_stale'
+),
+
+by_renewal as (
+    select
+        rules.rule,
+        scores.account_id,
+        scores.day,
+        cast({{ days_from('scores.day', 'accounts.renewal_on') }} as double) as value,
+        scores.band <> 'green'
+        and accounts.renewal_on >= scores.day
+        and accounts.renewal_on <= {{ add_days('scores.day', 'rules.days') }} as holds,
+        scores.band = 'green'
+        or accounts.renewal_on < scores.day
+        or accounts.renewal_on > {{ add_days('scores.day', 'rules.days') }} as is_clear
+    from rules
+    inner join scores
+        on rules.lens = scores.lens
+    inner join {{ ref('int_accounts__days_kept') }} as accounts
+        on scores.account_id = accounts.account_id and scores.day = accounts.day
+    where rules.kind = 'renewal_near'
+),
+
+feedback as (
+    select
+        rules.rule,
+        scores.account_id,
+        scores.day,
+        count(*) as answers
+    from rules
+    inner join scores
+        on rules.lens = scores.lens
+    inner join {{ ref('int_bad_feedback') }} as feedback
+        on
+            scores.account_id = feedback.account_id
+            and scores.day >= feedback.opens
+            and scores.day < {{ add_days('feedback.given_on', 'rules.days') }}
+    where rules.kind = 'bad_feedback'
+    group by rules.rule, scores.account_id, scores.day
+),
+
+by_feedback as (
+    select
+        rules.rule,
+        scores.account_id,
+        scores.day,
+        cast(coalesce(feedback.answers, 0) as double) as value,
+        feedback.answers is not null as holds,
+        feedback.answers is null as is_clear
+    from rules
+    inner join scores
+        on rules.lens = scores.lens
+    left join feedback
+        on rules.rule = feedback.rule and scores.account_id = feedback.account_id and scores.day = feedback.day
+    where rules.kind = 'bad_feedback'
+),
+
+all_days as (
+    select * from by_score
+    union all
+    select * from by_fall
+    union all
+    select * from by_band_fall
+    union all
+    select * from by_measure
+    union all
+    select * from by_age
+    union all
+    select * from by_renewal
+    union all
+    select * from by_feedback
+),
+
+conditions as (
+    select * from {{ source('raw_config', 'alert_conditions') }}
+),
+
+-- Days on which the account is not one that the rule is for.
+outside as (
+    select
+        all_days.rule,
+        all_days.account_id,
+        all_days.day
+    from all_days
+    inner join (select distinct rule, field from conditions) as asked
+        on all_days.rule = asked.rule
+    left join {{ ref('int_accounts__days_kept') }} as accounts
+        on all_days.account_id = accounts.account_id and all_days.day = accounts.day
+    left join conditions as met
+        on
+            asked.rule = met.rule
+            and asked.field = met.field
+            and case met.field
+                when 'segment' then accounts.segment = met.text_value
+                when 'plan' then accounts.plan = met.text_value
+                when 'lifecycle_stage' then accounts.lifecycle_stage = met.text_value
+                when 'region' then accounts.region = met.text_value
+                when 'owner' then accounts.owner = met.text_value
+                when 'arr'
+                    then
+                        accounts.arr >= coalesce(met.number_from, 0)
+                        and (met.number_to is null or accounts.arr < met.number_to)
+            end
+    where met.rule is null
+    group by all_days.rule, all_days.account_id, all_days.day
+),
+
+final as (
+    select
+        all_days.rule,
+        all_days.account_id,
+        all_days.day,
+        all_days.value,
+        coalesce(all_days.holds, false) and outside.day is null as holds,
+        coalesce(all_days.is_clear, false) or outside.day is not null as is_clear
+    from all_days
+    left join outside
+        on all_days.rule = outside.rule and all_days.account_id = outside.account_id and all_days.day = outside.day
 )
 
-select * from by_score
-union all
-select * from by_fall
-union all
-select * from by_measure
+select * from final

@@ -1,7 +1,7 @@
 -- grain: account, day of the run, scorecard version and measure; the weight in force and the points it brings
 {{ config(materialized='view') }}
 with of_measures as (
-    {{ contributions(ref('int_measure_scores'), ref('int_group_scores'), ref('int_raw_scores')) }}
+    {{ contributions(ref('int_measure_scores'), ref('int_group_scores'), ref('int_scores_of_measures')) }}
 ),
 
 of_lenses as (
@@ -9,5 +9,5 @@ of_lenses as (
 )
 
 select * from of_measures
-union all by name
+union all
 select * from of_lenses

@@ -1,5 +1,18 @@
 -- grain: account, day of the run, scorecard version and group
-with added as (
+with grouped as (
+    select
+        scores.*,
+        measures.measure_group,
+        measures.position,
+        groups.roll_up
+    from {{ ref('int_measure_scores') }} as scores
+    inner join {{ source('raw_config', 'scorecard_measures') }} as measures
+        on scores.scorecard_hash = measures.scorecard_hash and scores.measure = measures.measure
+    inner join {{ source('raw_config', 'scorecard_groups') }} as groups
+        on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
+),
+
+added as (
     select
         account_id,
         day,
@@ -12,15 +25,15 @@ with added as (
         max(measure_score) as highest,
         min(
             case
-                when measure_score is null or group_roll_up = 'mean' then null
-                when group_roll_up = 'lowest' then {{ ranked('measure_score', 'position') }}
+                when measure_score is null or roll_up = 'mean' then null
+                when roll_up = 'lowest' then {{ ranked('measure_score', 'position') }}
                 else {{ ranked('-measure_score', 'position') }}
             end
         ) as chosen,
         count(measure_score) as measures_present,
         count(*) filter (where weight > 0) as measures_expected,
         count(*) filter (where is_ageing) as measures_ageing
-    from {{ ref('int_measure_scores') }}
+    from grouped
     group by account_id, day, scorecard_hash, measure_group
 ),
 

@@ -2,6 +2,6 @@
 {{ config(materialized='view') }}
 select *
 from {{ ref('int_scores_of_measures') }}
-union all by name
+union all
 select *
 from {{ ref('int_scores_of_lenses') }}

@@ -4,8 +4,6 @@ with parts as (
     select
         applied.account_id,
         applied.day,
-        applied.lens,
-        applied.scorecard_id,
         applied.scorecard_hash,
         measures.scored_lens,
         measures.measure,
@@ -55,12 +53,9 @@ final as (
     select
         account_id,
         day,
-        lens,
-        scorecard_id,
         scorecard_hash,
         measure,
         measure_group,
-        roll_up as group_roll_up,
         case when status = 'in_grace' then 0 else weight end as weight,
         position,
         score as value,

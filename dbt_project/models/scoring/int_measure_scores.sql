@@ -3,31 +3,24 @@ with expected as (
     select
         applied.account_id,
         applied.day,
-        applied.lens,
-        applied.scorecard_id,
         applied.scorecard_hash,
         applied.peers_of,
         applied.is_bridge,
         applied.account_age_days,
         scorecards.peer_group,
         measures.measure,
-        measures.measure_group,
-        groups.roll_up as group_roll_up,
         measures.weight,
         measures.max_age_days,
         measures.warn_age_days,
         measures.asked_from_age,
         measures.normalise,
         measures.target,
-        measures.shrink_to_peers,
-        measures.position
+        measures.shrink_to_peers
     from {{ ref('int_scorecards_applied') }} as applied
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on applied.scorecard_hash = scorecards.scorecard_hash
     inner join {{ source('raw_config', 'scorecard_measures') }} as measures
         on applied.scorecard_hash = measures.scorecard_hash and measures.scored_lens is null
-    inner join {{ source('raw_config', 'scorecard_groups') }} as groups
-        on measures.scorecard_hash = groups.scorecard_hash and measures.measure_group = groups.measure_group
 ),
 
 -- What the curve sees: the value, or what the scorecard normalises it to.
@@ -63,7 +56,7 @@ observed as (
             and expected.day = own_baselines.day
             and expected.measure = own_baselines.measure
     left join {{ ref('int_usage__outages') }} as outages
-        on expected.day = outages.day and {{ rests_on('expected.measure', 'usage_events') }}
+        on case when {{ rests_on('expected.measure', 'usage_events') }} then expected.day end = outages.day
 ),
 
 explained as (
@@ -80,28 +73,36 @@ explained as (
     from observed
 ),
 
+-- Each condition of the joins compares two columns: else the engine tries every row with every piece of every curve.
+judged as (
+    select
+        *,
+        case when missing_reason is null then measure end as measure_judged,
+        case when shrink_to_peers is not null then measure end as measure_shrunk
+    from explained
+),
+
 scored as (
     select
-        explained.*,
+        judged.*,
         case
             when segments.half_life is not null
-                then {{ as_points('100 * exp(-ln(2) * greatest(explained.normalised_value, 0) / segments.half_life)') }}
+                then {{ as_points('100 * exp(-ln(2) * greatest(judged.normalised_value, 0) / segments.half_life)') }}
             else
                 {{ as_points(
                     'segments.y0 + (segments.y1 - segments.y0)'
-                    ~ ' * ((explained.normalised_value - segments.x0) / (segments.x1 - segments.x0))'
+                    ~ ' * ((judged.normalised_value - segments.x0) / (segments.x1 - segments.x0))'
                 ) }}
         end as own_score
-    from explained
+    from judged
     left join {{ source('raw_config', 'score_segments') }} as segments
         on
-            explained.missing_reason is null
-            and explained.scorecard_hash = segments.scorecard_hash
-            and explained.measure = segments.measure
-            and (segments.lower_value is null or explained.normalised_value >= segments.lower_value)
-            and (segments.upper_value is null or explained.normalised_value < segments.upper_value)
-            and (segments.age_from is null or explained.account_age_days >= segments.age_from)
-            and (segments.age_to is null or explained.account_age_days < segments.age_to)
+            judged.scorecard_hash = segments.scorecard_hash
+            and judged.measure_judged = segments.measure
+            and judged.normalised_value >= coalesce(segments.lower_value, cast('-infinity' as double))
+            and judged.normalised_value < coalesce(segments.upper_value, cast('infinity' as double))
+            and judged.account_age_days >= coalesce(segments.age_from, 0)
+            and judged.account_age_days < coalesce(segments.age_to, 1000000)
 ),
 
 -- A score that rests on few facts is drawn to the mean of the peers': (n * s + k * m) / (n + k).
@@ -109,27 +110,22 @@ peer_means as (
     select
         day,
         scorecard_hash,
-        measure,
+        measure_shrunk,
         peers_of,
         cast(sum(own_score) as double) / count(own_score) as mean_score
     from scored
-    where shrink_to_peers is not null and own_score is not null and not is_bridge
-    group by day, scorecard_hash, measure, peers_of
+    where measure_shrunk is not null and own_score is not null and not is_bridge
+    group by day, scorecard_hash, measure_shrunk, peers_of
 ),
 
 final as (
     select
         scored.account_id,
         scored.day,
-        scored.lens,
-        scored.scorecard_id,
         scored.scorecard_hash,
         scored.measure,
-        scored.measure_group,
-        scored.group_roll_up,
         -- What an account is not asked for yet weighs nothing: it is not missing.
         case when scored.missing_reason = 'in_grace' then 0 else scored.weight end as weight,
-        scored.position,
         scored.value,
         scored.normalised_value,
         scored.sample_size,
@@ -151,10 +147,9 @@ final as (
     from scored
     left join peer_means
         on
-            scored.shrink_to_peers is not null
-            and scored.day = peer_means.day
+            scored.day = peer_means.day
             and scored.scorecard_hash = peer_means.scorecard_hash
-            and scored.measure = peer_means.measure
+            and scored.measure_shrunk = peer_means.measure_shrunk
             and scored.peers_of = peer_means.peers_of
 )
 

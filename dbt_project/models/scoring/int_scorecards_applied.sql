@@ -57,5 +57,5 @@ bridges as (
 )
 
 select * from matched
-union all by name
+union all
 select * from bridges

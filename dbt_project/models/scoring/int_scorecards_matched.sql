@@ -14,7 +14,7 @@ conditions as (
         max(condition_no) over (partition by scorecard_hash) as condition_count
     from (
         select
-            * exclude (condition_no),
+            {{ all_but('condition_no') }},
             dense_rank() over (partition by scorecard_hash order by condition_no) as condition_no
         from {{ source('raw_config', 'scorecard_conditions') }}
     )
@@ -75,7 +75,7 @@ candidates as (
 ),
 
 final as (
-    select * exclude (is_default, position)
+    select {{ all_but(['is_default', 'position']) }}
     from candidates
     qualify
         row_number() over (

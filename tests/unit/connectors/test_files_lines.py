@@ -183,6 +183,23 @@ def test_an_optional_key_that_no_line_has_is_a_warning(world: World) -> None:
     )
 
 
+def test_a_key_that_a_measure_needs_is_missed_with_its_measure(world: World) -> None:
+    columns = {"ticket_id": "id", "account_id": "customer", "created_at": "at", "csat_rating": "stars"}
+    world.map("tickets", "t.jsonl", columns)
+    world.write("t.jsonl", '{"id": "T1", "customer": "A1", "at": "2026-01-01", "mood": {"now": "good"}}\n')
+    found = world.load("tickets")
+    assert found.warnings == (
+        "t.jsonl: no 'stars' in its first rows, so csat_rating is empty; measures that need it: csat; keys found: at, "
+        "customer, id, mood, mood.now",
+    )
+    assert found.unmapped == ("mood", "mood.now")
+
+
+def test_columns_that_the_mapping_leaves_out_are_told(world: World) -> None:
+    world.write("accounts.csv", "id,since,colour\nA1,2026-01-01,red\n")
+    assert world.load("accounts").unmapped == ("colour",)
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("name", ENTITIES)
 def test_nothing_in_the_reading_may_change_the_order_of_rows(world: World, name: str, kind: str) -> None:

@@ -6,13 +6,16 @@ import gzip
 import zlib
 from collections.abc import Callable
 
+import dagster as dg
 import pytest
 from conftest import World
 
+from dagster_project.components.file_assets import file_assets
 from dagster_project.connectors import files as connector
 from dagster_project.connectors.files import SourceFileError
 from dagster_project.connectors.readers import Incoming
 from dagster_project.connectors.staging import Stage, Staged
+from dagster_project.settings import load_settings
 
 GOOD = "id,since\nA1,2026-01-01\n"
 
@@ -195,3 +198,20 @@ def test_a_batch_that_duckdb_gives_up_on_is_sieved(world: World, monkeypatch: py
         ("A3", 4),
         ("B1", 2),
     ]
+
+
+def test_a_lost_column_is_told_with_the_measures_that_need_it(world: World) -> None:
+    columns = {"ticket_id": "id", "account_id": "customer", "created_at": "at", "csat_rating": "stars", "status": "st"}
+    world.map("tickets", "tickets.csv", columns)
+    world.write("tickets.csv", "id,customer,at,state\nT1,A1,2026-01-01,open\n")
+    with pytest.raises(SourceFileError) as raised:
+        world.load("tickets")
+    assert raised.value.missing == ("stars", "st")
+    settings = load_settings(world.folder.parent / "pipeline.yml", {})
+    (asset,) = [one for one in file_assets(settings) if one.key.path[-1] == "tickets"]
+    result = dg.materialize([asset], raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert str(failure.user_failure_data.description).endswith(
+        "correct the mapping or the file; measures that need it: csat"
+    )

@@ -4,4 +4,4 @@ select
     account_id,
     known_day,
     source
-from {{ ref('stg_files__users') }}
+from {{ received('users') }}

@@ -29,6 +29,7 @@ dated as (
         notice_days,
         ended_on,
         is_churned,
+        lower(domain) as domain,
         source,
         file_id,
         line,

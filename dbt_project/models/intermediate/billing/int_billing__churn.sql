@@ -1,11 +1,12 @@
 -- grain: day of the run; of the accounts that paid 365 days before, as known then, how many no longer do
--- An account pays while it has MRR, trials left out.
+-- An account pays while it has MRR, trials left out. Where nobody can say whether it still pays, because the MRR of all
+-- that runs is not known, it is left out of both.
 {{ config(materialized='table') }}
 with points as (
-    select account_id, day, mrr_added, 0 as mrr_added_12m_ago
+    select account_id, day, mrr_added, unknown_added, 0 as mrr_added_12m_ago
     from {{ ref('int_billing__mrr_points') }}
     union all
-    select account_id, {{ add_days('day', 365) }}, 0, mrr_added
+    select account_id, {{ add_days('day', 365) }}, 0, 0, mrr_added
     from {{ ref('int_billing__mrr_points') }}
 ),
 
@@ -14,6 +15,7 @@ changed as (
         points.account_id,
         greatest(points.day, {{ from_day() }}) as day,
         sum(points.mrr_added) as mrr_added,
+        sum(points.unknown_added) as unknown_added,
         sum(points.mrr_added_12m_ago) as mrr_added_12m_ago
     from points
     inner join {{ ref('int_accounts__known') }} as known
@@ -27,6 +29,7 @@ summed as (
         account_id,
         day,
         sum(mrr_added) over so_far as mrr,
+        sum(unknown_added) over so_far as unknown,
         sum(mrr_added_12m_ago) over so_far as mrr_12m_ago
     from changed
     window so_far as (partition by account_id order by day rows unbounded preceding)
@@ -36,8 +39,8 @@ judged as (
     select
         account_id,
         day,
-        case when mrr_12m_ago > 0 then 1 else 0 end as paying,
-        case when mrr_12m_ago > 0 and mrr = 0 then 1 else 0 end as lost
+        case when mrr_12m_ago > 0 and (mrr > 0 or unknown = 0) then 1 else 0 end as paying,
+        case when mrr_12m_ago > 0 and mrr = 0 and unknown = 0 then 1 else 0 end as lost
     from summed
 ),
 

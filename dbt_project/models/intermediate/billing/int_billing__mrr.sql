@@ -1,4 +1,5 @@
 -- grain: account and day of the run, from its first known subscription on; monthly recurring revenue, trials left out
+-- NULL while a subscription runs whose MRR nobody has told.
 {{ config(materialized='table') }}
 {%- set earliest = add_days(from_day(), -90) %}
 with points as (
@@ -10,6 +11,7 @@ changed as (
         account_id,
         greatest(day, {{ earliest }}) as day,
         sum(mrr_added) as mrr,
+        sum(unknown_added) as unknown,
         sum(subscriptions_added) as subscriptions
     from points
     group by account_id, greatest(day, {{ earliest }})
@@ -27,7 +29,10 @@ summed as (
     select
         first_known.account_id,
         days.day,
-        coalesce(sum(changed.mrr) over account_days, 0) as mrr,
+        case
+            when coalesce(sum(changed.unknown) over account_days, 0) = 0
+                then coalesce(sum(changed.mrr) over account_days, 0)
+        end as mrr,
         coalesce(sum(changed.subscriptions) over account_days, 0) as subscriptions
     from first_known
     inner join ({{ days_table(earliest, to_day()) }}) as days

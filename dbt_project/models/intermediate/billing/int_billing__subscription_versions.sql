@@ -1,7 +1,7 @@
 -- grain: subscription and version; a version holds from known_from up to, not including, known_until
 with last_of_day as (
     select *
-    from {{ ref('stg_files__subscriptions') }}
+    from {{ received('subscriptions') }}
     qualify
         row_number() over (partition by subscription_id, known_day order by known_at desc, file_id desc, line desc) = 1
 ),
@@ -12,7 +12,7 @@ dated as (
         account_id,
         plan,
         status,
-        coalesce(mrr, 0) as mrr,
+        mrr,
         seats,
         coalesce(is_trial, false) as is_trial,
         is_churned,

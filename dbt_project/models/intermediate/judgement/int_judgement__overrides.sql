@@ -1,6 +1,6 @@
 -- grain: override
 select
-    received.* exclude (account_ref),
+    {{ all_but('account_ref', of='received') }},
     known.account_id is not null as is_account_known
 from {{ ref('stg_files__overrides') }} as received
 left join {{ ref('int_accounts__known') }} as known

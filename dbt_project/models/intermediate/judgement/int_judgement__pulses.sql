@@ -1,7 +1,7 @@
 -- grain: account and day
 select
-    received.* exclude (account_ref),
+    {{ all_but('account_ref', of='received') }},
     known.account_id is not null as is_account_known
-from {{ ref('stg_files__pulses') }} as received
+from {{ received('pulses') }} as received
 left join {{ ref('int_accounts__known') }} as known
     on received.account_id = known.account_id

@@ -1,10 +1,10 @@
 -- grain: ticket
 with reached as (
-    {{ reach_account(ref('stg_files__tickets')) }}
+    {{ reach_account(received('tickets')) }}
 )
 
 select
-    reached.* exclude (account_ref),
+    {{ all_but('account_ref', of='reached') }},
     known.account_id is not null as is_account_known
 from reached
 left join {{ ref('int_accounts__known') }} as known

@@ -1,10 +1,10 @@
 -- grain: response
 with reached as (
-    {{ reach_account(ref('stg_files__survey_responses')) }}
+    {{ reach_account(received('survey_responses')) }}
 )
 
 select
-    reached.* exclude (account_ref),
+    {{ all_but('account_ref', of='reached') }},
     known.account_id is not null as is_account_known
 from reached
 left join {{ ref('int_accounts__known') }} as known

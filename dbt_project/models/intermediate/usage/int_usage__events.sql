@@ -1,7 +1,7 @@
 -- grain: usage event that became known on one of the run's fact days; repeats and strangers are marked, not dropped
 {{ config(materialized='table') }}
 with events as (
-    select * from {{ ref('stg_files__usage_events') }}
+    select * from {{ received('usage_events') }}
 ),
 
 arrived as (
@@ -16,15 +16,19 @@ reached as (
     {{ reach_account('arrived') }}
 ),
 
--- Every copy of an event that arrived, whenever it came: only the first ever known counts.
+-- Every copy of an event that arrived: only the first counts of those known within `repeats_days` of the one before;
+-- of all, where no days are set.
 copies as (
     select
         event_id,
         file_id,
         line,
-        row_number() over (partition by event_id order by known_at, file_id, line) as copy
+        known_day,
+        lag(known_day) over (partition by event_id order by known_at, file_id, line) as known_before
     from events
-    where events.event_id in (select arrived.event_id from arrived where arrived.event_id is not null)
+    where
+        events.known_at >= {{ repeats_from_day() }}
+        and events.event_id in (select arrived.event_id from arrived where arrived.event_id is not null)
 ),
 
 marked as (
@@ -38,10 +42,15 @@ marked as (
         reached.line,
         coalesce(reached.quantity, 1) as quantity,
         coalesce(reached.duration_seconds, 0) as duration_seconds,
-        coalesce(copies.copy, 1) > 1 as is_repeat,
+        copies.known_before is not null
+        and (
+            settings.repeats_days is null
+            or {{ days_from('copies.known_before', 'copies.known_day') }} <= settings.repeats_days
+        ) as is_repeat,
         known.account_id is not null as is_account_known,
         cast(reached.occurred_at as date) < subscriptions.started_on as is_before_subscription
     from reached
+    cross join {{ source('raw_config', 'settings') }} as settings
     left join copies
         on reached.event_id = copies.event_id and reached.file_id = copies.file_id and reached.line = copies.line
     left join {{ ref('int_accounts__known') }} as known

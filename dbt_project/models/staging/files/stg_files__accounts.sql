@@ -24,6 +24,7 @@ renamed as (
         notice_days,
         ended_on,
         is_churned,
+        domain,
         known_at,
         cast(known_at as date) as known_day,
         account_ref,

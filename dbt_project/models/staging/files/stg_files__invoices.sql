@@ -27,7 +27,7 @@ renamed as (
 
 -- Later rows of the same id carry what became of it (a solution, a payment): the newest counts, known since the first.
 deduplicated as (
-    select * exclude (copy)
+    select {{ all_but('copy') }}
     from renamed
     where copy = 1
 )

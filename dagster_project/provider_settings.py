@@ -1,0 +1,186 @@
+"""The providers that are called over their API: their parts of `sources` in config/pipeline.yml."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dagster_project.config_file import ConfigError, KeyPath, mapping, sequence
+from dagster_project.config_types import Name, Number, Place, Strict, Whole, refuse, show
+
+_VARIABLE = "env:[A-Z_][A-Z0-9_]*"
+_FIELD = r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*"
+
+
+def _secret(value: object) -> str:
+    """The name of a variable. What stands there instead is never shown: it may be the key itself."""
+    if not isinstance(value, str) or not re.fullmatch(_VARIABLE, value):
+        raise refuse("should name an environment variable, as in env:STRIPE_API_KEY; a key never stands in this file")
+    return value
+
+
+def _field(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_FIELD, value):
+        raise refuse(f"should be a field of the provider's customer, such as metadata.account_id; is {show(value)}")
+    return value
+
+
+def _kept(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_FIELD, value):
+        raise refuse(f"should be a field of the provider's object, such as metadata.tier; is {show(value)}")
+    return value
+
+
+def _address(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^/?#@\s]+", value):
+        raise refuse("should be an address without a path or a password, such as https://api.stripe.com")
+    if value.startswith("http://") and not re.match(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|$)", value):
+        raise refuse(f"{show(value)} would send the key in the open; legal: https://")
+    return value
+
+
+Secret = Annotated[
+    str, BeforeValidator(_secret, json_schema_input_type=Annotated[str, Field(pattern=f"^{_VARIABLE}$")])
+]
+FieldPath = Annotated[str, BeforeValidator(_field)]
+KeptPath = Annotated[str, BeforeValidator(_kept)]
+Address = Annotated[str, BeforeValidator(_address)]
+Rule = Literal["mapping", "external_id", "domain", "email_domain"]
+
+
+class MissingKeyError(Exception):
+    """The environment does not hold a key that config names."""
+
+
+class Match(Strict):
+    """How a provider's customer is matched to an account: the rules in order, the first that finds one account wins.
+
+    `mapping` is a CSV file with the columns customer and account_id; `external_id` and `domain` name fields of the
+    customer; `email_domain` compares the domain of the customer's address with the accounts'.
+    """
+
+    by: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    mapping: Place | None = None
+    external_id: FieldPath | None = None
+    domain: FieldPath | None = None
+    warn_share: Annotated[Number, Field(ge=0, le=1)] = 0.05
+
+
+class ApiSource(Strict):
+    """What every provider has. `keep` lists further fields of its objects, by raw table, that are to be stored."""
+
+    keep: dict[Name, Annotated[tuple[KeptPath, ...], Field(min_length=1)]] = Field(default_factory=dict)
+
+
+class StripeSource(ApiSource):
+    """Stripe. `look_back_minutes` is how far before the newest change seen the next run asks again."""
+
+    api_key: Secret
+    match: Match
+    url: Address = "https://api.stripe.com"
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
+class ZendeskSource(ApiSource):
+    """Zendesk. `user` and `api_key` name the variables with an agent's address and an API token of the account."""
+
+    user: Secret
+    api_key: Secret
+    match: Match
+    url: Address
+    look_back_minutes: Annotated[Whole, Field(ge=2, le=1440)] = 60
+
+
+class HubspotSource(ApiSource):
+    """HubSpot. Fields that `match` names are properties of its companies.
+
+    `csat_scale` is how CSAT surveys are answered: 3 for its three faces, which it counts 0 to 2; 5 for one to five.
+    """
+
+    api_key: Secret
+    match: Match
+    url: Address = "https://api.hubapi.com"
+    csat_scale: Literal[3, 5] = 3
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
+class DelightedSource(ApiSource):
+    """Delighted. Fields that `match` names are properties of its people."""
+
+    api_key: Secret
+    match: Match
+    url: Address = "https://api.delighted.com"
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
+class IntercomSource(ApiSource):
+    """Intercom. `url` is another one for workspaces in Europe and Australia.
+
+    Its search knows days only, and finds what is new some minutes late: at midnight a look-back of a day is too short.
+    """
+
+    api_key: Secret
+    match: Match
+    url: Address = "https://api.intercom.io"
+    look_back_minutes: Annotated[Whole, Field(ge=2880, le=10_080)] = 2880
+
+
+ProviderSource = DelightedSource | HubspotSource | IntercomSource | StripeSource | ZendeskSource
+
+# Each a key of `sources`, a module of connectors/ and a folder of dbt_project/models/staging/.
+PROVIDERS: dict[str, type[ProviderSource]] = {
+    "delighted": DelightedSource,
+    "hubspot": HubspotSource,
+    "intercom": IntercomSource,
+    "stripe": StripeSource,
+    "zendesk": ZendeskSource,
+}
+
+
+def check_providers(sources: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What holds between the keys of a provider: each rule of `match.by` has what it needs."""
+    for name in PROVIDERS:
+        match = mapping(mapping(sources.get(name)).get("match"))
+        rules = [rule for rule in sequence(match.get("by")) if isinstance(rule, str)]
+        for rule in ("mapping", "external_id", "domain"):
+            path: KeyPath = ("sources", name, "match")
+            if rule in rules and match.get(rule) is None:
+                yield path, f"'{rule}' is missing: `by` lists it"
+            if rule not in rules and match.get(rule) is not None:
+                yield (*path, rule), f"is not used: add {rule} to `by`, or leave it out"
+        for rule in sorted({rule for rule in rules if rules.count(rule) > 1}):
+            yield ("sources", name, "match", "by"), f"{show(rule)} stands here twice; once is enough"
+
+
+def key_of(secret: str, environ: Mapping[str, str] | None = None) -> str:
+    """The key itself, from the environment. Raises MissingKeyError, which names the variable."""
+    variable = secret.removeprefix("env:")
+    key = (os.environ if environ is None else environ).get(variable, "").strip()
+    if not key:
+        raise MissingKeyError(f"the environment variable {variable} is not set; pipeline.yml names it for a key")
+    return key
+
+
+def read_customer_map(path: Path) -> list[tuple[str, str]]:
+    """(customer, account) of a mapping table. Raises ConfigError: no such file, other columns, a customer twice."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read ({type(error).__name__}); `match.mapping` names it"]) from error
+    found: dict[str, str] = {}
+    for line, row in enumerate(rows, start=2):
+        customer, account = (row.get("customer") or "").strip(), (row.get("account_id") or "").strip()
+        if not customer or not account:
+            raise ConfigError(
+                [f"{path}:{line}: needs a customer and an account_id; the header is `customer,account_id`"]
+            )
+        if found.setdefault(customer, account) != account:
+            raise ConfigError([f"{path}:{line}: {customer} stands here for two accounts; keep one"])
+    return sorted(found.items())

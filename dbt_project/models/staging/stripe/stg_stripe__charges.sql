@@ -1,0 +1,23 @@
+-- grain: charge
+with newest as (
+    {{ newest_of(source('raw_stripe', 'charges')) }}
+),
+
+renamed as (
+    select
+        'stripe' as source,
+        id as charge_id,
+        customer_id as account_id,
+        invoice_id,
+        status,
+        {{ stripe_amount('amount', 'currency') }} as amount,
+        {{ stripe_amount('amount_refunded', 'currency') }} as amount_refunded,
+        is_paid,
+        created_at,
+        created_at as known_at,
+        cast(created_at as date) as known_day
+    from newest
+    where not coalesce(is_deleted, false)
+)
+
+select * from renamed

@@ -1,0 +1,370 @@
+"""Every provider against a server that answers with faults before each page: no row lost, none twice.
+
+The server is WireMock. What it holds is written here for each provider, as pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from dagster_project.connectors import http_client, providers
+from dagster_project.connectors.http_client import ATTEMPTS, Client, ProviderError
+from dagster_project.provider_settings import PROVIDERS
+from dagster_project.settings import Settings, load_settings
+from tests.acceptance.fault_server import FAULTS, RETRY_AFTER, FaultServer, Page, fault_server
+
+pytestmark = pytest.mark.acceptance
+
+NOW = 1_780_000_000
+EARLY, LATE = datetime(2026, 5, 28, 6, 0), datetime(2026, 5, 29, 6, 0)
+LISTS = ("customers", "subscriptions", "invoices", "charges")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a provider's server holds, and how it is asked.
+
+    `first` are the pages of the first load, `later` those of one an hour later; `ids` and `changed` what of it is in
+    each raw table then, `changed` as (raw table, id). `circle` are pages whose cursor leads back to where it was;
+    `again` what a load asks besides that goes on after one that was cut off half-way.
+    """
+
+    source: dict[str, Any]
+    first: list[Page]
+    ids: dict[str, set[str]]
+    later: list[Page]
+    changed: set[tuple[str, str]]
+    circle: list[Page]
+    again: list[Page] = field(default_factory=list)
+
+
+def stripe() -> Held:
+    def record(kind: str, number: int, **more: Any) -> dict[str, Any]:
+        customer = {} if kind == "customers" else {"customer": f"customers_{number}"}
+        return {"id": f"{kind}_{number}", "object": kind[:-1], "created": NOW - 90_000, **customer, **more}
+
+    def listed(kind: str, records: list[dict[str, Any]], since: int | None = None) -> list[Page]:
+        query = {"limit": "100"} | ({"status": "all"} if kind == "subscriptions" else {})
+        query |= {} if since is None else {"created[gte]": str(since)}
+        starts = range(0, max(len(records), 1), 100)
+        return [
+            Page(
+                f"/v1/{kind}",
+                {"data": records[start : start + 100], "has_more": start + 100 < len(records)},
+                {**query, "starting_after": records[start - 1]["id"] if start else None},
+            )
+            for start in starts
+        ]
+
+    how_many = {"customers": 230, "subscriptions": 120, "invoices": 310, "charges": 40}
+    records = {kind: [record(kind, number) for number in range(count)] for kind, count in how_many.items()}
+    paid = [record("invoices", number, total=5, currency="usd") for number in range(12)]
+    new = record("customers", 1000)
+    named = [*paid, new]
+    events = [
+        {"id": f"evt_{number}", "created": NOW + 60, "data": {"object": named[number % len(named)]}}
+        for number in range(130)
+    ]
+    since = NOW - 3600
+    first = [*listed("events", [], since), *(page for kind in LISTS for page in listed(kind, records[kind]))]
+    circle = Page("/v1/customers", {"data": records["customers"][:100], "has_more": True}, {})
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {kind: {one["id"] for one in records[kind]} for kind in LISTS},
+        [
+            *listed("events", events, since),
+            *(Page(f"/v1/{'customers' if one is new else 'invoices'}/{one['id']}", one) for one in named),
+        ],
+        {("invoices", one["id"]) for one in paid} | {("customers", new["id"])},
+        [circle, *(page for page in first if page.path != "/v1/customers")],
+    )
+
+
+def zendesk() -> Held:
+    def records(count: int, **fields: Any) -> list[dict[str, Any]]:
+        return [{"id": number + 1, "created_at": "2026-05-01T10:00:00Z", **fields} for number in range(count)]
+
+    organizations, tickets = records(30), records(50, status="open", updated_at="2026-05-02T10:00:00Z")
+    ratings = records(25, score="good", ticket_id=3)
+    export = "/api/v2/incremental/organizations"
+
+    def exported(found: list[dict[str, Any]], start: int, end: int, is_last: bool) -> Page:
+        body = {"organizations": found, "end_time": end, "end_of_stream": is_last}
+        return Page(export, body, {"start_time": str(start)})
+
+    def ticketed(found: list[dict[str, Any]], cursor: str | None, after: str, is_last: bool) -> Page:
+        body = {"tickets": found, "metric_sets": [], "after_cursor": after, "end_of_stream": is_last}
+        where = {"cursor": cursor, "start_time": None if cursor else "1"}
+        return Page("/api/v2/incremental/tickets/cursor", body, {**where, "include": "metric_sets"})
+
+    def rated(found: list[dict[str, Any]], since: int, after: str | None, following: str | None) -> Page:
+        body = {"satisfaction_ratings": found, "meta": {"has_more": following is not None, "after_cursor": following}}
+        return Page("/api/v2/satisfaction_ratings", body, {"start_time": str(since), "page[after]": after})
+
+    reached = NOW - 40_000
+    first = [
+        exported(organizations[:20], 1, reached - 9, False), exported(organizations[20:], reached - 9, reached, True),
+        ticketed(tickets[:20], None, "a", False), ticketed(tickets[20:40], "a", "b", False),
+        ticketed(tickets[40:], "b", "c", True), rated(ratings[:20], 1, None, "r"), rated(ratings[20:], 1, "r", None),
+    ]  # fmt: skip
+    solved = [{**one, "status": "solved"} for one in tickets[:5]]
+    later = [
+        exported([*organizations[28:], {"id": 99}], reached - 3600, reached + 60_000, True),
+        ticketed(solved, "c", "d", False), ticketed([], "d", "e", True),
+        rated([{"id": 99, "score": "bad", "ticket_id": 4}], NOW - 3600, None, None),
+    ]  # fmt: skip
+    # The second of two runs: a load that was cut off in the middle of the tickets asks the organizations once more.
+    again = exported(organizations[20:], reached - 3600, reached, True)
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "user": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {
+            "organizations": {str(one["id"]) for one in organizations},
+            "tickets": {str(one["id"]) for one in tickets},
+            "satisfaction_ratings": {str(one["id"]) for one in ratings},
+        },
+        later,
+        {("organizations", "99"), ("satisfaction_ratings", "99")} | {("tickets", str(one["id"])) for one in solved},
+        [exported(organizations, 1, reached, True), ticketed(tickets[:20], None, "a", False),
+         ticketed(tickets[20:], "a", "a", False)],
+        [again],
+    )  # fmt: skip
+
+
+def hubspot() -> Held:
+    companies, feedback = "/crm/v3/objects/companies", "/crm/v3/objects/feedback_submissions"
+
+    def record(number: int, changed: str) -> dict[str, Any]:
+        return {"id": str(number), "updatedAt": changed, "properties": {"hs_lastmodifieddate": changed}}
+
+    def page(found: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
+        return {"results": found, **({"paging": {"next": {"after": after}}} if after else {})}
+
+    def searched(path: str, found: list[dict[str, Any]], since: int, place: int, after: str | None = None) -> Page:
+        asked = {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": str(since)}
+        sent = {"filterGroups": [{"filters": [asked]}], "after": str(place)}
+        return Page(f"{path}/search", page(found, after), {}, "POST", sent)
+
+    def listed(found: list[dict[str, Any]], place: str | None, after: str | None) -> Page:
+        return Page(feedback, page(found, after), {"after": place})
+
+    old, new = "2026-05-20T10:00:00.000Z", "2026-05-28T12:00:00.000Z"
+    told = int(datetime.fromisoformat(old).timestamp() * 1000)
+    every, answers = [record(number, old) for number in range(40)], [record(number, old) for number in range(30)]
+    first = [
+        searched(companies, every[:20], 0, 0, "20"), searched(companies, every[20:], 0, 20),
+        listed(answers[:10], None, "10"), listed(answers[10:20], "10", "20"), listed(answers[20:], "20", None),
+        searched(feedback, [], (NOW - 3600) * 1000, 0),
+    ]  # fmt: skip
+    changed = [record(number, new) for number in (3, 50)]
+    later = [
+        searched(companies, [*every[30:], *changed], told - 3_600_000, 0),
+        searched(feedback, changed, (NOW - 3600) * 1000, 0),
+        *(Page(f"{feedback}/{one['id']}", one) for one in changed),
+    ]
+    again = [
+        searched(companies, every[20:], told - 3_600_000, 0), searched(feedback, [], (NOW - 3599) * 1000, 0),
+    ]  # fmt: skip
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {"companies": {one["id"] for one in every}, "feedback_submissions": {one["id"] for one in answers}},
+        later,
+        {(table, one["id"]) for table in ("companies", "feedback_submissions") for one in changed},
+        [searched(companies, every[:20], 0, 0, "20"), searched(companies, every[20:], 0, 20, "0")],
+        again,
+    )
+
+
+def intercom() -> Held:
+    scroll = "/companies/scroll"
+
+    def record(one: str, **more: Any) -> dict[str, Any]:
+        return {"id": one, "created_at": NOW - 90_000, "updated_at": NOW - 80_000, **more}
+
+    def scrolled(found: list[dict[str, Any]], parameter: str | None, following: str | None) -> Page:
+        return Page(scroll, {"data": found, "scroll_param": following}, {"scroll_param": parameter})
+
+    def searched(kind: str, found: list[dict[str, Any]], since: int, after: str | None, following: str | None) -> Page:
+        body = {"data" if kind == "contacts" else kind: found, "pages": {"next": {"starting_after": following}}}
+        place = {"starting_after": after} if after else {}
+        sent = {"query": {"field": "updated_at", "operator": ">", "value": since}, "pagination": place}
+        absent = () if after else ("pagination.starting_after",)
+        return Page(f"/{kind}/search", body if following else {**body, "pages": {}}, {}, "POST", sent, absent)
+
+    companies = [record(f"c{number}") for number in range(30)]
+    contacts = [record(f"p{number}", email=f"a@o{number}.example") for number in range(50)]
+    talks = [record(f"t{number}", state="open") for number in range(40)]
+    firms = [scrolled(companies[:20], None, "x"), scrolled(companies[20:], "x", None)]
+    people = [searched("contacts", contacts[:30], 0, None, "30"), searched("contacts", contacts[30:], 0, "30", None)]
+    first = [
+        *firms, *people,
+        searched("conversations", talks[:20], 0, None, "20"), searched("conversations", talks[20:], 0, "20", None),
+    ]  # fmt: skip
+    closed, new = [{**one, "state": "closed"} for one in talks[:3]], record("p99")
+    since = NOW - 2 * 86_400
+    later = [
+        *firms, searched("contacts", [new, contacts[3]], since, None, None),
+        searched("conversations", closed, since, None, None),
+    ]  # fmt: skip
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {
+            "companies": {one["id"] for one in companies},
+            "contacts": {one["id"] for one in contacts},
+            "conversations": {one["id"] for one in talks},
+        },
+        later,
+        {("contacts", "p99")} | {("conversations", one["id"]) for one in closed},
+        [*firms, people[0], searched("contacts", contacts[30:], 0, "30", "30")],
+    )
+
+
+def delighted() -> Held:
+    path = "/v1/survey_responses.json"
+
+    def record(number: int, **more: Any) -> dict[str, Any]:
+        person = {"id": f"p{number}", "email": f"a@o{number}.example"}
+        return {"id": str(number), "person": person, "survey_type": "nps", "score": 9, "created_at": NOW - 9000, **more}
+
+    def listed(found: list[dict[str, Any]], since: int, number: int) -> Page:
+        return Page(path, found, {"updated_since": str(since), "page": str(number), "expand[]": "person"})
+
+    answers = [record(number) for number in range(330)]
+    first = [listed(answers[start : start + 100], 0, start // 100 + 1) for start in range(0, 330, 100)]
+    since, changed = NOW - 3600, [record(3, score=2), record(999)]
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {"survey_responses": {one["id"] for one in answers}},
+        [listed([*changed, answers[7]], since, 1)],
+        {("survey_responses", one["id"]) for one in changed},
+        [*first[:2], listed(answers[100:200], 0, 3)],
+    )
+
+
+SERVED: dict[str, Callable[[], Held]] = {one.__name__: one for one in (delighted, hubspot, intercom, stripe, zendesk)}
+
+
+class Company:
+    """Loads one provider into a warehouse in memory, and notes how long its client was asked to wait."""
+
+    def __init__(self, folder: Path, provider: str, held: Held, url: str) -> None:
+        self.folder, self.provider, self.source = folder, provider, {**held.source, "url": url}
+        self.con = duckdb.connect()
+        self.waits: list[float] = []
+
+    @property
+    def settings(self) -> Settings:
+        accounts = {"files": "a.csv", "columns": {"account_id": "id", "created_on": "since"}}
+        files = {"folder": str(self.folder), "entities": {"accounts": accounts}}
+        document = {
+            "company": "Acme", "home": str(self.folder / "home"), "days": {"first": "2026-01-01"},
+            "sources": {"files": files, self.provider: self.source},
+        }  # fmt: skip
+        path = self.folder / "pipeline.yml"
+        path.write_text(yaml.safe_dump(document))
+        return load_settings(path, {})
+
+    def load(self, at: datetime, now: int) -> int:
+        """Returns the number of requests."""
+        return providers.load_provider(self.con, self.settings, self.provider, at, now)[1]
+
+    def rows(self, table: str) -> list[str]:
+        return [row[0] for row in self.con.execute(f"select id from raw_{self.provider}.{table}").fetchall()]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultServer]:
+    with fault_server(tmp_path_factory.mktemp("wiremock")) as started:
+        yield started
+
+
+@pytest.fixture(params=SERVED)
+def held(request: pytest.FixtureRequest) -> tuple[str, Held]:
+    return request.param, SERVED[request.param]()
+
+
+@pytest.fixture
+def company(
+    held: tuple[str, Held], server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Company]:
+    """Its client waits half a second for an answer, and between attempts not at all: what it would wait is noted."""
+    provider, pages = held
+    monkeypatch.setenv("PROVIDER_KEY", "key_for_tests")
+    made = Company(tmp_path, provider, pages, server.url)
+    regular = Client.__post_init__
+
+    def impatient(client: Client) -> None:
+        regular(client)
+        client.timeouts, client.sleep = (5.0, 0.4), made.waits.append
+
+    monkeypatch.setattr(http_client.Client, "__post_init__", impatient)
+    yield made
+    made.con.close()
+
+
+def in_turn(pages: list[Page]) -> dict[int, list[str]]:
+    """Two faults before each page, all kinds in turn; of those that cost the client its time, few."""
+    kinds = [name for name in FAULTS if name != "late"]
+    found = {number: [kinds[number % 6], kinds[(number + 2) % 6]] for number in range(len(pages))}
+    return {**found, 1: ["late", "429"]}
+
+
+def test_no_row_is_lost_and_none_comes_twice(held: tuple[str, Held], company: Company, server: FaultServer) -> None:
+    _, pages = held
+    server.serve(pages.first, in_turn(pages.first))
+    calls = company.load(EARLY, NOW)
+    assert server.unknown() == []
+    assert calls >= 3 * len(pages.first), "two faults and the page"
+    assert company.waits.count(RETRY_AFTER) >= 2
+    for table, ids in pages.ids.items():
+        assert sorted(company.rows(table)) == sorted(ids), table
+
+    server.serve(pages.later, in_turn(pages.later))
+    company.load(LATE, NOW + 3600)
+    assert server.unknown() == []
+    for table, ids in pages.ids.items():
+        changed = {one for name, one in pages.changed if name == table}
+        assert sorted(company.rows(table)) == sorted([*ids, *changed]), table
+
+
+@pytest.mark.parametrize("fault", ["500", "truncated", "reset"])
+def test_a_load_that_was_cut_off_goes_on_where_it_was(
+    held: tuple[str, Held], company: Company, server: FaultServer, fault: str
+) -> None:
+    _, pages = held
+    broken = len(pages.first) // 2
+    server.serve(pages.first, {broken: [fault] * ATTEMPTS})
+    with pytest.raises(ProviderError, match=f"failed {ATTEMPTS} times"):
+        company.load(EARLY, NOW)
+    server.serve([*pages.first, *pages.again], {})
+    assert company.load(EARLY, NOW + 1) < len(pages.first), "what was there is not asked for again"
+    for table, ids in pages.ids.items():
+        assert sorted(company.rows(table)) == sorted(ids), table
+
+
+def test_a_cursor_that_leads_back_ends_with_an_error(
+    held: tuple[str, Held], company: Company, server: FaultServer
+) -> None:
+    _, pages = held
+    server.serve(pages.circle, {})
+    with pytest.raises(ProviderError, match=r"never end"):
+        company.load(EARLY, NOW)
+    assert len(server.asked()) <= len(pages.circle) + 5
+    for table in pages.ids:
+        assert len(company.rows(table)) == len(set(company.rows(table)))
+
+
+def test_every_provider_is_tried() -> None:
+    assert set(SERVED) == set(PROVIDERS), "write what its server holds, as pages, and add it to SERVED"
