@@ -1,5 +1,13 @@
 -- grain: breach: a run of days in which an alert rule holds for an account
-with recursive ever_held as (
+with recursive rules as (
+    select
+        *,
+        -- The worst value is the lowest of this sign times it.
+        case when kind in ('measure_above', 'measure_stale', 'bad_feedback') then -1 else 1 end as sign
+    from {{ source('raw_config', 'alert_rules') }}
+),
+
+ever_held as (
     select distinct
         rule,
         account_id
@@ -41,7 +49,7 @@ signalled as (
             when counted.unknown_in_a_row >= rules.unknown_days then false
         end as signal
     from counted
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
+    inner join rules
         on counted.rule = rules.rule
 ),
 
@@ -60,8 +68,7 @@ turns as (
         day,
         signal,
         lead(day) over later as closed_on,
-        lead(case when value is null then 'not_known' else 'cleared' end) over later as close_reason,
-        row_number() over later as turn
+        lead(case when value is null then 'not_known' else 'cleared' end) over later as close_reason
     from heard
     where signal <> coalesce(signal_before, false)
     window later as (partition by rule, account_id order by day)
@@ -71,13 +78,13 @@ candidates as (
     select
         turns.rule,
         turns.account_id,
-        row_number() over (partition by turns.rule, turns.account_id order by turns.turn) as place,
+        row_number() over (partition by turns.rule, turns.account_id order by turns.day) as place,
         turns.day as opens,
         turns.closed_on as closes,
         turns.close_reason,
         {{ add_days("coalesce(turns.closed_on, date '9999-01-01')", 'rules.cool_down_days') }} as free_from
     from turns
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
+    inner join rules
         on turns.rule = rules.rule
     where turns.signal
 ),
@@ -129,13 +136,11 @@ episodes as (
         min(
             case
                 when days.value is null or days.day >= cooled.closes then null
-                when rules.kind in ('measure_above', 'measure_stale', 'bad_feedback')
-                    then {{ ranked('-days.value', 'days.day') }}
-                else {{ ranked('days.value', 'days.day') }}
+                else {{ ranked('rules.sign * days.value', 'days.day') }}
             end
         ) as worst
     from cooled
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
+    inner join rules
         on cooled.rule = rules.rule
     inner join days
         on cooled.rule = days.rule and cooled.account_id = days.account_id and cooled.opens <= days.day
@@ -178,7 +183,7 @@ moved as (
         closed.opened_on,
         min(moves.day) as mass_move_on
     from closed
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
+    inner join rules
         on closed.rule = rules.rule and rules.kind in ('score_below', 'score_fell', 'band_is', 'band_fell')
     inner join {{ ref('fct_mass_moves') }} as moves
         on
@@ -207,14 +212,11 @@ final as (
             as bigint
         ) as days_open,
         closed.value_at_open,
-        case
-            when rules.kind in ('measure_above', 'measure_stale', 'bad_feedback') then -closed.worst.sort_key
-            else closed.worst.sort_key
-        end as worst_value,
+        rules.sign * closed.worst.sort_key as worst_value,
         closed.worst.place as peak_on,
         moved.mass_move_on
     from closed
-    inner join {{ source('raw_config', 'alert_rules') }} as rules
+    inner join rules
         on closed.rule = rules.rule
     left join moved
         on

@@ -207,31 +207,23 @@ conditions as (
 -- Days on which the account is not one that the rule is for.
 outside as (
     select
-        all_days.rule,
-        all_days.account_id,
-        all_days.day
-    from all_days
-    inner join (select distinct rule, field from conditions) as asked
-        on all_days.rule = asked.rule
+        asked.rule,
+        scores.account_id,
+        scores.day
+    from (select distinct rule, field from conditions) as asked
+    inner join rules
+        on asked.rule = rules.rule
+    inner join scores
+        on rules.lens = scores.lens
     left join {{ ref('int_accounts__days_kept') }} as accounts
-        on all_days.account_id = accounts.account_id and all_days.day = accounts.day
+        on scores.account_id = accounts.account_id and scores.day = accounts.day
     left join conditions as met
         on
             asked.rule = met.rule
             and asked.field = met.field
-            and case met.field
-                when 'segment' then accounts.segment = met.text_value
-                when 'plan' then accounts.plan = met.text_value
-                when 'lifecycle_stage' then accounts.lifecycle_stage = met.text_value
-                when 'region' then accounts.region = met.text_value
-                when 'owner' then accounts.owner = met.text_value
-                when 'arr'
-                    then
-                        accounts.arr >= coalesce(met.number_from, 0)
-                        and (met.number_to is null or accounts.arr < met.number_to)
-            end
+            and {{ condition_met('accounts', 'met') }}
     where met.rule is null
-    group by all_days.rule, all_days.account_id, all_days.day
+    group by asked.rule, scores.account_id, scores.day
 ),
 
 final as (

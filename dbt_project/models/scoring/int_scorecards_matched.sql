@@ -27,18 +27,7 @@ met as (
         conditions.scorecard_hash
     from account_days
     inner join conditions
-        on
-            case conditions.field
-                when 'segment' then account_days.segment = conditions.text_value
-                when 'plan' then account_days.plan = conditions.text_value
-                when 'lifecycle_stage' then account_days.lifecycle_stage = conditions.text_value
-                when 'industry' then account_days.industry = conditions.text_value
-                when 'region' then account_days.region = conditions.text_value
-                when 'account_age_days'
-                    then
-                        account_days.account_age_days >= coalesce(conditions.number_from, 0)
-                        and account_days.account_age_days < coalesce(conditions.number_to, 1000000)
-            end
+        on {{ condition_met('account_days', 'conditions') }}
     group by account_days.account_id, account_days.day, conditions.scorecard_hash
     having count(distinct conditions.condition_no) = max(conditions.condition_count)
 ),
