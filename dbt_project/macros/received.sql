@@ -39,8 +39,10 @@
 {# Those of the entity's providers that this run reads; none while dbt parses. #}
 {% macro enabled_of(entity) %}
     {%- set found = [] -%}
-    {%- for provider in providers_of(entity) if execute and provider in env_var('HEALTH_SOURCES', '').split(',') -%}
+    {%- for provider in providers_of(entity) if execute and is_enabled(provider) -%}
         {%- do found.append(provider) -%}
     {%- endfor -%}
     {{ return(found) }}
 {% endmacro %}
+
+{% macro is_enabled(provider) %}{{ return(provider in env_var('HEALTH_SOURCES', '').split(',')) }}{% endmacro %}

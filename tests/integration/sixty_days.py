@@ -28,7 +28,7 @@ from dbt.cli.main import dbtRunner
 from dagster_project import compaction
 from dagster_project.components import dbt_process
 from dagster_project.components.config_assets import with_older_versions
-from dagster_project.components.dbt_models import dbt_environment
+from dagster_project.components.dbt_models import dbt_environment, disabled_tags
 from dagster_project.connectors.files import load_entity, prepare
 from dagster_project.entities import ENTITIES
 from dagster_project.retention import drop_old_usage
@@ -180,6 +180,7 @@ class Dbt:
             "--target-path", str(target), "--log-path", str(target),
             "--quiet", "--log-level-file", "info", "--no-version-check", "--no-write-json",
         ]  # fmt: skip
+        self._excluded = [f"tag:{name}" for name in (ONCE, *disabled_tags(settings))]
         self._manifest = dbtRunner().invoke(["parse", *self._options]).result
         for node in self._manifest.nodes.values():
             node.config.persist_docs = {}  # comments would hide the number of rows that a statement wrote
@@ -188,7 +189,7 @@ class Dbt:
         """All models; returns the rows of the statements that wrote some, as DuckDB counted them."""
         self._manifest.flat_graph.pop("run_days", None)  # the days of the run before, which dbt's models share
         with _rows_counted() as written:
-            done = dbtRunner(manifest=self._manifest).invoke(["run", "--exclude", f"tag:{ONCE}", *self._options])
+            done = dbtRunner(manifest=self._manifest).invoke(["run", "--exclude", *self._excluded, *self._options])
         DuckDBConnectionManager.close_all_connections()
         assert done.success, done.exception or [one.message for one in done.result if one.status == "error"]
         self._leave_out_what_stays()

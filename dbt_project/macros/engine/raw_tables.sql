@@ -6,7 +6,7 @@
 {% macro spark__attach_raw_tables() %}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- set tables = ['raw_meta.run_days', 'raw_meta.fact_days', 'raw_meta.loaded_files'] -%}
-    {%- for source in graph.sources.values() if not source.tags or enabled_of(source.tags) -%}
+    {%- for source in graph.sources.values() if not source.tags or is_enabled(source.tags[0]) -%}
         {%- do tables.append(source.schema ~ '.' ~ source.identifier) -%}
     {%- endfor -%}
     {%- set schemas = [] -%}
