@@ -48,9 +48,9 @@ final as (
 )
 
 select
-    cast(source as varchar) as source,
-    cast(entity as varchar) as entity,
-    cast(record_id as varchar) as record_id,
-    cast(customer_id as varchar) as customer_id,
-    cast(reason as varchar) as reason
+    cast(source as string) as source,
+    cast(entity as string) as entity,
+    cast(record_id as string) as record_id,
+    cast(customer_id as string) as customer_id,
+    cast(reason as string) as reason
 from final

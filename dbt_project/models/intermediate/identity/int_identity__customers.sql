@@ -9,11 +9,11 @@ with customers as (
     union all
     {%- endfor %}
     select
-        cast(null as varchar) as source,
-        cast(null as varchar) as customer_id,
-        cast(null as varchar) as external_id,
-        cast(null as varchar) as domain,
-        cast(null as varchar) as email_domain
+        cast(null as string) as source,
+        cast(null as string) as customer_id,
+        cast(null as string) as external_id,
+        cast(null as string) as domain,
+        cast(null as string) as email_domain
     where false
 ),
 
