@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.settings import ConfigError, Settings, load_settings
+from dagster_project.commands.alerts import alerts
+from dagster_project.commands.opening import settings_or_exit
 
 app = typer.Typer(
     name="health",
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(alerts)
 
 
 @app.command()
@@ -46,7 +48,7 @@ def run(
     """
     from dagster_project.commands.run import run_pipeline
 
-    settings = _settings()
+    settings = settings_or_exit()
     sys.exit(run_pipeline(settings, _day(from_), _day(to), quiet=quiet))
 
 
@@ -73,7 +75,7 @@ def explain(
 
     if change not in SPANS:
         raise typer.BadParameter(f"{change} is not legal; legal: {', '.join(map(str, SPANS))}", param_hint="--change")
-    sys.exit(explain_account(_settings(), account, _day(on), lens, change))
+    sys.exit(explain_account(settings_or_exit(), account, _day(on), lens, change))
 
 
 @app.command()
@@ -101,7 +103,7 @@ def whatif(
     """
     from dagster_project.commands.whatif import imagine
 
-    sys.exit(imagine(_settings(), weights, scorecard, lens, quiet=quiet))
+    sys.exit(imagine(settings_or_exit(), weights, scorecard, lens, quiet=quiet))
 
 
 @app.command()
@@ -109,15 +111,7 @@ def ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="
     """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""
     from dagster_project.commands.ui import serve
 
-    serve(_settings(), port)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigError as error:
-        typer.echo(f"The configuration has a mistake:\n{error}", err=True)
-        raise typer.Exit(2) from error
+    serve(settings_or_exit(), port)
 
 
 def _day(given: datetime | None) -> date | None:

@@ -209,6 +209,11 @@ class Settings(PipelineFile):
         return self.home / self.destinations.page.file
 
     @property
+    def alert_book(self) -> Path:
+        """What people did about breaches, and what they were told; it cannot be made again."""
+        return self.home / "alerts" / "alerts.sqlite"
+
+    @property
     def delivered_paths(self) -> list[Path]:
         """Every file and folder that a run leaves for others."""
         exports = self.destinations.exports

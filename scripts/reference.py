@@ -1,4 +1,4 @@
-"""Writes docs/reference/{entities,measures,marts,command-line}.md and scorecard.schema.json from the code.
+"""Writes docs/reference/{entities,measures,marts,command-line}.md and {scorecard,alerts}.schema.json from the code.
 
 So they cannot say anything else.
 
@@ -21,7 +21,7 @@ import typer.main
 from dagster_project.cli import app
 from dagster_project.config_file import mapping, read_document, sequence
 from dagster_project.entities import ENTITIES, SQL_TYPES, Column, Entity
-from dagster_project.scorecards.json_schema import scorecard_json_schema
+from dagster_project.scorecards.json_schema import alerts_json_schema, scorecard_json_schema
 from dagster_project.scorecards.measures import MEASURES_FOLDER, Measure, known_measures
 from dagster_project.settings import PROJECT_ROOT
 
@@ -70,7 +70,13 @@ def pages() -> dict[str, str]:
         name: f"<!-- Made from {source} by `make reference`; changes here are lost. -->\n\n" + "\n".join(make()) + "\n"
         for name, (source, make) in makers.items()
     }
-    return {**made, "scorecard.schema.json": json.dumps(_scorecard_schema(), indent=2, ensure_ascii=False) + "\n"}
+    for name, source, schema in (
+        ("scorecard", "schema", scorecard_json_schema(known_measures(), _meanings("scorecards.md"))),
+        ("alerts", "alerts", alerts_json_schema(known_measures(), _meanings("alerts.md"))),
+    ):
+        told = f"Made from dagster_project/scorecards/{source}.py by `make reference`; changes here are lost."
+        made[f"{name}.schema.json"] = json.dumps({"$comment": told, **schema}, indent=2, ensure_ascii=False) + "\n"
+    return made
 
 
 def _text(written: str) -> Iterator[str]:
@@ -263,18 +269,11 @@ def _mart(name: str, model: dict[str, Any]) -> Iterator[str]:
 # --- The scorecard's schema ------------------------------------------------------------------------------------------
 
 
-def _scorecard_schema() -> dict[str, Any]:
-    return {
-        "$comment": "Made from dagster_project/scorecards/schema.py by `make reference`; changes here are lost.",
-        **scorecard_json_schema(known_measures(), _meanings()),
-    }
-
-
-def _meanings() -> dict[str, str]:
-    """What scorecards.md says a key means, by the key's path; a test holds its tables to the code."""
+def _meanings(page: str) -> dict[str, str]:
+    """What a page says a key means, by the key's path; a test holds its tables to the code."""
     found: dict[str, str] = {}
     inside, title = "", ""
-    for line in (FOLDER / "scorecards.md").read_text(encoding="utf-8").splitlines():
+    for line in (FOLDER / page).read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if line.startswith("#"):
             inside, title = re.sub(r"<\w+>", "*", "".join(re.findall(r"`([^`]+)`", line)[:1])), ""

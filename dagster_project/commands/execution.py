@@ -11,13 +11,17 @@ import dagster as dg
 from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
 
 from dagster_project.commands.run import Progress
+from dagster_project.components.alert_assets import MESSAGES
 from dagster_project.components.common import PROGRESS, RANGE_END, RANGE_START, last_day
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
 from dagster_project.connectors.files import prepare
+from dagster_project.destinations.alert_book import open_book
+from dagster_project.destinations.delivery import Delivered, would_send
 from dagster_project.retention import told
 from dagster_project.run_days import days_to_score, last_scored, newest_scored, too_late
+from dagster_project.scorecards.alerts import load_alerts
 from dagster_project.settings import Settings
 from dagster_project.warehouse import open_warehouse
 
@@ -99,6 +103,25 @@ class Execution:
     def deliver(self) -> str | None:
         """Publish, export and flag breaches, from the marts as they are."""
         return self._run(self._delivery, {})
+
+    def has_messages(self) -> bool:
+        """Whether somebody is to be told of something that no channel has taken yet."""
+        delivery, mart = load_alerts(self._settings.alerts).delivery, self._settings.mart_folder / "mart.duckdb"
+        if not delivery.enabled or not mart.is_file():
+            return False
+        with open_book(self._settings.alert_book) as book:
+            return bool(would_send(mart, delivery, book))
+
+    def send(self) -> str | None:
+        """Send what is to be told, from the published mart as it is."""
+        return self._run([MESSAGES], {})
+
+    def unsent(self) -> list[str]:
+        """A sentence for each channel that did not take its messages."""
+        if not self._settings.alert_book.exists():
+            return []
+        with open_book(self._settings.alert_book) as book:
+            return Delivered(stuck=book.stuck()).troubles
 
     def _run(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> str | None:
         run_id = str(uuid.uuid4())

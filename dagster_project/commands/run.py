@@ -22,7 +22,7 @@ def run_pipeline(settings: Settings, first: date | None, last: date | None, *, q
     """Run what is due and print the result.
 
     Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 another run is under way, 4 done, but a
-    provider could not be read.
+    provider could not be read or a channel did not take its messages.
     """
     started = time.monotonic()
     progress = Progress(sys.stdout, quiet=quiet)
@@ -60,6 +60,10 @@ def _run_under_lock(
         elif is_stopped:
             progress.say("Every day is scored, but not everything of it is published or exported: doing that")
             failed = execution.deliver()
+        elif not failed and execution.has_messages():
+            progress.say("No day is due, but people are to be told of breaches: doing that")
+            is_stopped, failed = True, execution.send()
+        unsent = [] if failed else execution.unsent()
     if failed:
         progress.say("")
         print(f"{failed}\nThe published mart is as it was. Full log: {log}", file=sys.stderr)
@@ -70,9 +74,9 @@ def _run_under_lock(
         progress.say("Nothing is due: every day is scored, configuration unchanged. Nothing was written.")
     progress.say(f"Done in {time.monotonic() - started:.0f} s\n")
     _print_result(settings)
-    for told in (*vanished, *unread):
+    for told in (*vanished, *unread, *unsent):
         print(f"\n{told}", file=sys.stderr)
-    return 4 if unread else 0
+    return 4 if unread or unsent else 0
 
 
 def _range_problem(settings: Settings, first: date | None, last: date | None) -> str | None:

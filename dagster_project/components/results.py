@@ -8,13 +8,11 @@ from dagster_project.components import common
 from dagster_project.destinations.exports import write_export
 from dagster_project.destinations.mart import publish_mart
 from dagster_project.report.page import write_page
-from dagster_project.report.reading import open_mart
 from dagster_project.run_days import are_marts_tested
 from dagster_project.settings import MARTS, Export, Settings
 from dagster_project.warehouse import open_warehouse
 
 MART = dg.AssetKey(["published", "mart"])
-BREACHES_SHOWN = 200
 
 
 def mart_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -114,47 +112,3 @@ def page_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return page
-
-
-def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
-    """Asset `alerts/breaches`: what the rules of config/alerts.yml flag, for people to act on."""
-
-    @dg.asset(
-        key=["alerts", "breaches"],
-        deps=[MART],
-        group_name="activate",
-        description="Breaches open on the newest day, by the rules of config/alerts.yml; new ones first.",
-        owners=common.OWNERS,
-        kinds={"duckdb"},
-    )
-    def breaches() -> dg.MaterializeResult[None]:
-        with open_mart(settings.mart_folder / "mart.duckdb") as mart:
-            open_now = mart.rows(
-                """
-                select
-                    accounts.account_name as account,
-                    breaches.title as rule,
-                    breaches.severity,
-                    breaches.opened_on as opened,
-                    round(breaches.worst_value, 1) as "worst value",
-                    accounts.owner
-                from fct_breaches as breaches
-                join dim_accounts as accounts using (account_id)
-                where breaches.is_open
-                order by breaches.opened_on desc, breaches.severity, accounts.account_name, breaches.breach_id
-                """
-            )
-            newest = mart.row("select max(day) as day from fct_health_scores")["day"]
-        return dg.MaterializeResult(
-            metadata={
-                "open_breaches": len(open_now),
-                "opened_on_newest_day": sum(row["opened"] == newest for row in open_now),
-                **common.table(
-                    "breaches",
-                    tuple(open_now[0]) if open_now else (),
-                    (tuple(row.values()) for row in open_now[:BREACHES_SHOWN]),
-                ),
-            }
-        )
-
-    return breaches

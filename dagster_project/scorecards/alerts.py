@@ -10,8 +10,9 @@ from pydantic import Field
 
 from dagster_project.config_file import Check, KeyPath, mapping, read_document, sequence, suggest, validate
 from dagster_project.config_types import Name, Strict, Text, Whole, as_number, show
+from dagster_project.scorecards.delivery import Accounts, Delivery, Severity, check_delivery
 from dagster_project.scorecards.measures import known_measures
-from dagster_project.scorecards.schema import Point, Texts
+from dagster_project.scorecards.schema import Point
 
 Kind = Literal[
     "score_below", "score_fell", "band_is", "band_fell", "measure_above", "measure_below", "measure_stale",
@@ -20,7 +21,7 @@ Kind = Literal[
 Found = Iterator[tuple[KeyPath, str]]
 
 # What each kind needs, and what it may say besides.
-_NEEDS: dict[str, tuple[str, ...]] = {
+NEEDS: dict[str, tuple[str, ...]] = {
     "score_below": ("line",),
     "score_fell": ("points", "days"),
     "band_is": ("band",),
@@ -37,30 +38,6 @@ _OWN_KEYS = ("measure", "line", "points", "days", "band")
 _SCORE_MARGIN = 5.0  # points; a measure has its own unit, so there the margin is 0 unless the rule names one
 
 Days = Annotated[Whole, Field(ge=1, le=366)]
-
-
-class Amount(Strict):
-    """A range of ARR: `from` included, `to` not."""
-
-    from_: Annotated[Point, Field(ge=0)] | None = Field(default=None, alias="from")
-    to: Annotated[Point, Field(gt=0)] | None = None
-
-
-class Accounts(Strict):
-    """Which accounts a rule is for, as they were known on the day: all conditions must hold; of a list, any value."""
-
-    segment: Texts | None = None
-    plan: Texts | None = None
-    lifecycle_stage: Texts | None = None
-    region: Texts | None = None
-    owner: Texts | None = None
-    arr: Amount | None = None
-
-    @property
-    def texts(self) -> dict[str, tuple[str, ...]]:
-        """The conditions on texts, by field."""
-        fields = ("segment", "plan", "lifecycle_stage", "region", "owner")
-        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
 
 
 class MassMove(Strict):
@@ -98,7 +75,7 @@ class AlertRule(Strict):
     unknown_days: Days = 14
     cool_down_days: Annotated[Whole, Field(ge=0, le=366)] = 7
     accounts: Accounts = Accounts()
-    severity: Literal["info", "warning", "critical"] = "warning"
+    severity: Severity = "warning"
 
     @property
     def margin(self) -> float:
@@ -109,10 +86,11 @@ class AlertRule(Strict):
 
 
 class AlertRules(Strict):
-    """The file: a list of rules, and when a move of many accounts holds them up."""
+    """The file: a list of rules, when a move of many accounts holds them up, and who is told of what they find."""
 
     rules: tuple[AlertRule, ...] = ()
     mass_move: MassMove = MassMove()
+    delivery: Delivery = Delivery()
 
 
 def load_alerts(
@@ -124,7 +102,7 @@ def load_alerts(
     not checked where left out. Raises ConfigError with every problem of the file.
     """
     names = known_measures() if measures is None else measures
-    return validate(read_document(path), AlertRules, [_alerts_check(names, lenses)])
+    return validate(read_document(path), AlertRules, [_alerts_check(names, lenses), check_delivery])
 
 
 def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> Check:
@@ -139,7 +117,7 @@ def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> 
                 yield (*path, "measure"), f"{show(measure)} is no measure; {suggest(measure, measures)}"
             if lenses is not None and isinstance(lens, str) and lens not in lenses:
                 yield (*path, "lens"), f"no scorecard has the lens {show(lens)}; {suggest(lens, sorted(lenses))}"
-            if str(rule.get("kind")) in _NEEDS:
+            if str(rule.get("kind")) in NEEDS:
                 yield from _check_kind(rule, path)
 
     return check
@@ -147,7 +125,7 @@ def _alerts_check(measures: Collection[str], lenses: Collection[str] | None) -> 
 
 def _check_kind(rule: dict[str, Any], path: KeyPath) -> Found:
     kind = str(rule["kind"])
-    needs = _NEEDS[kind]
+    needs = NEEDS[kind]
     for key in needs:
         if rule.get(key) is None:
             yield path, f"'{key}' is missing; {kind} needs {' and '.join(needs)}"

@@ -1,6 +1,6 @@
-"""The scorecard language as a JSON Schema, for editors: they complete its keys and underline a mistake while one types.
+"""Scorecards and alerts.yml as JSON Schemas, for editors: they complete keys and underline a mistake while one types.
 
-It is an aid. What holds between keys (bands that tile, curves that ascend) only load.py tells, which has the last word.
+They are an aid. What holds between keys (bands that tile, curves that ascend) only the loading tells: its word counts.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dagster_project.scorecards.alerts import NEEDS, AlertRules
 from dagster_project.scorecards.measures import Measure
 from dagster_project.scorecards.schema import Scorecard
 
 Node = dict[str, Any]
 
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _WAYS = ("curve", "steps", "half_life")
 _NUMBER_KEY = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
@@ -48,7 +50,22 @@ def scorecard_json_schema(measures: Mapping[str, Measure], meanings: Mapping[str
         "minProperties": 1,
     }
     _describe(schema, schema, "", meanings)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": _DRAFT, **schema}
+
+
+def alerts_json_schema(measures: Mapping[str, Measure], meanings: Mapping[str, str]) -> Node:
+    """The schema of alerts.yml. `measures` and `meanings` as for a scorecard."""
+    schema = _tidied(AlertRules.model_json_schema(by_alias=True))
+    parts: dict[str, Node] = schema["$defs"]
+    rule = parts["AlertRule"]
+    rule["properties"]["measure"] = {"enum": list(measures)}
+    rule["allOf"] = [
+        {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": {"required": list(keys)}}
+        for kind, keys in NEEDS.items()
+    ]
+    parts["Channel"]["oneOf"] = [{"required": ["apprise"]}, {"required": ["webhook", "secret"]}]
+    _describe(schema, schema, "", meanings)
+    return {"$schema": _DRAFT, **schema}
 
 
 def _one_of(keys: tuple[str, ...]) -> list[Node]:

@@ -45,7 +45,7 @@ rules:
   - {rule: unknown, title: Unknown, kind: band_is, band: insufficient_data, dwell_days: 1}
   - {rule: band, title: Band, kind: band_fell, days: 1, dwell_days: 1}
   - {rule: late, title: Late, kind: measure_above, measure: days_past_due, line: 0, dwell_days: 1}
-  - {rule: nps, title: NPS, kind: measure_below, measure: nps, line: 0, dwell_days: 1, accounts: {segment: [enterprise]}}
+  - {rule: nps, title: NPS, kind: measure_below, measure: nps, line: 0, dwell_days: 1, accounts: {segment: [smb]}}
   - {rule: stale, title: Stale, kind: measure_stale, measure: nps, dwell_days: 1}
   - {rule: renewal, title: Renewal, kind: renewal_near, days: 30, dwell_days: 1, accounts: {arr: {from: 5000}}}
   - {rule: feedback, title: Feedback, kind: bad_feedback, days: 30, dwell_days: 1}

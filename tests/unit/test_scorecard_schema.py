@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dagster_project.config_file import read_document
+from dagster_project.scorecards.alerts import load_alerts
 from dagster_project.settings import PROJECT_ROOT
 from tests.unit.test_reference import SCORECARD, altered
 
@@ -149,3 +150,43 @@ def test_every_key_says_what_it_means() -> None:
     ]
     assert silent == []
     assert SCHEMA["properties"]["coverage_floor"]["description"] == "with less of the weight known there is no score"
+
+
+ALERTS_FILE = PROJECT_ROOT / "docs" / "reference" / "alerts.schema.json"
+ALERTS_SCHEMA: dict[str, Any] = json.loads(ALERTS_FILE.read_text(encoding="utf-8"))
+
+
+def said_of_alerts(text: str, folder: Path) -> list[str]:
+    (folder / "alerts.yml").write_text(text, encoding="utf-8")
+    return [
+        error.message
+        for error in Draft202012Validator(ALERTS_SCHEMA).iter_errors(read_document(folder / "alerts.yml").data)
+    ]
+
+
+def test_the_shipped_alerts_are_right_and_name_their_schema(tmp_path: Path) -> None:
+    shipped = PROJECT_ROOT / "config" / "alerts.yml"
+    text = shipped.read_text(encoding="utf-8")
+    assert said_of_alerts(text, tmp_path) == []
+    first, _, rest = text.partition("\n")
+    assert (shipped.parent / first.partition("$schema=")[2]).resolve() == ALERTS_FILE
+    commented = rest[rest.index("# delivery:") :].replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
+    assert said_of_alerts(f"rules: []\n{commented}", tmp_path) == [], "the delivery that stands there as a comment"
+    with_delivery = tmp_path / "whole.yml"
+    with_delivery.write_text(f"rules: []\n{commented}", encoding="utf-8")
+    assert load_alerts(with_delivery).delivery.enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("rules: [{rule: a, title: A, kind: score_below}]", "'line' is a required property"),
+        ("rules: [{rule: a, title: A, kind: below, line: 1}]", "'below' is not one of"),
+        ("rules: [{rule: a, title: A, kind: measure_above, measure: npss, line: 1}]", "'npss' is not one of"),
+        ("delivery: {channels: {a: {webhook: env:HOOK}}}", "is not valid under any of the given schemas"),
+        ("delivery: {channels: {a: {apprise: 'slack://secret'}}}", "does not match"),
+        ("delivery: {enable: true}", "'enable' was unexpected"),
+    ],
+)
+def test_an_editor_underlines_a_mistake_in_alerts(text: str, what: str, tmp_path: Path) -> None:
+    assert any(what in message for message in said_of_alerts(text, tmp_path)), said_of_alerts(text, tmp_path)

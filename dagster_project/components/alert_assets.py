@@ -1,0 +1,115 @@
+"""What people hear: breaches as an asset, and the messages about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.components import common
+from dagster_project.components.results import MART
+from dagster_project.config_file import ConfigError
+from dagster_project.destinations.alert_book import open_book
+from dagster_project.destinations.delivery import Delivered, deliver
+from dagster_project.report.reading import open_mart
+from dagster_project.scorecards.alerts import load_alerts
+from dagster_project.settings import Settings
+
+BREACHES = dg.AssetKey(["alerts", "breaches"])
+MESSAGES = dg.AssetKey(["alerts", "messages"])
+BREACHES_SHOWN = 200
+ALL_TAKEN = "channels_take_messages"
+
+
+def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Asset `alerts/breaches`: what the rules of config/alerts.yml flag, for people to act on."""
+
+    @dg.asset(
+        key=BREACHES,
+        deps=[MART],
+        group_name="activate",
+        description="Breaches open on the newest day, by the rules of config/alerts.yml; new ones first.",
+        owners=common.OWNERS,
+        kinds={"duckdb"},
+    )
+    def breaches() -> dg.MaterializeResult[None]:
+        with open_mart(settings.mart_folder / "mart.duckdb") as mart:
+            open_now = mart.rows(
+                """
+                select
+                    accounts.account_name as account,
+                    breaches.title as rule,
+                    breaches.severity,
+                    breaches.opened_on as opened,
+                    round(breaches.worst_value, 1) as "worst value",
+                    accounts.owner
+                from fct_breaches as breaches
+                join dim_accounts as accounts using (account_id)
+                where breaches.is_open
+                order by breaches.opened_on desc, breaches.severity, accounts.account_name, breaches.breach_id
+                """
+            )
+            newest = mart.row("select max(day) as day from fct_health_scores")["day"]
+        return dg.MaterializeResult(
+            metadata={
+                "open_breaches": len(open_now),
+                "opened_on_newest_day": sum(row["opened"] == newest for row in open_now),
+                **common.table(
+                    "breaches",
+                    tuple(open_now[0]) if open_now else (),
+                    (tuple(row.values()) for row in open_now[:BREACHES_SHOWN]),
+                ),
+            }
+        )
+
+    return breaches
+
+
+def messages_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Asset `alerts/messages`: people are told, each thing once. A dead channel fails a check and stops nobody."""
+
+    @dg.asset(
+        key=MESSAGES,
+        deps=[MART, BREACHES],
+        group_name="activate",
+        description="Messages about breaches that opened, escalated or closed, through the channels of "
+        "config/alerts.yml. Nothing is sent unless `delivery.enabled` is true there.",
+        owners=common.OWNERS,
+        check_specs=[
+            dg.AssetCheckSpec(
+                ALL_TAKEN,
+                asset=MESSAGES,
+                description="Every channel took what it was sent. If it fails, the run goes on and the next one tries "
+                "again: mend the address that the result names.",
+            )
+        ],
+    )
+    def messages() -> Iterator[dg.MaterializeResult[None]]:
+        try:
+            delivery = load_alerts(settings.alerts).delivery
+        except ConfigError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        done = Delivered()
+        if delivery.enabled:
+            with open_book(settings.alert_book) as book:
+                done = deliver(settings.mart_folder / "mart.duckdb", delivery, book, lambda: common.now(settings))
+        yield dg.MaterializeResult(
+            metadata={
+                "is_on": delivery.enabled,
+                "queued": done.queued,
+                "sent": sum(done.sent.values()),
+                "stuck": len(done.stuck),
+                "waiting": done.waiting,
+                **common.table("channels", ("channel", "messages sent"), sorted(done.sent.items())),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=ALL_TAKEN,
+                    passed=not done.stuck,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=" ".join(done.troubles) or "Every channel took what it was sent.",
+                )
+            ],
+        )
+
+    return messages
