@@ -97,6 +97,15 @@ class ZendeskSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=2, le=1440)] = 60
 
 
+class FreshdeskSource(ApiSource):
+    """Freshdesk. Fields that `match` names are those of its companies, such as custom_fields.customer_no."""
+
+    api_key: Secret
+    match: Match
+    url: Address
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
 class HubspotSource(ApiSource):
     """HubSpot. Fields that `match` names are properties of its companies.
 
@@ -131,11 +140,12 @@ class IntercomSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=2880, le=10_080)] = 2880
 
 
-ProviderSource = DelightedSource | HubspotSource | IntercomSource | StripeSource | ZendeskSource
+ProviderSource = DelightedSource | FreshdeskSource | HubspotSource | IntercomSource | StripeSource | ZendeskSource
 
 # Each a key of `sources`, a module of connectors/ and a folder of dbt_project/models/staging/.
 PROVIDERS: dict[str, type[ProviderSource]] = {
     "delighted": DelightedSource,
+    "freshdesk": FreshdeskSource,
     "hubspot": HubspotSource,
     "intercom": IntercomSource,
     "stripe": StripeSource,

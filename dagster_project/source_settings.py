@@ -16,6 +16,7 @@ from dagster_project.entities import ENTITIES, Column, Entity
 from dagster_project.provider_settings import (
     PROVIDERS,
     DelightedSource,
+    FreshdeskSource,
     HubspotSource,
     IntercomSource,
     ProviderSource,
@@ -128,6 +129,7 @@ class Sources(Strict):
     files: FilesSource | None = None
     stripe: StripeSource | None = None
     delighted: DelightedSource | None = None
+    freshdesk: FreshdeskSource | None = None
     hubspot: HubspotSource | None = None
     intercom: IntercomSource | None = None
     zendesk: ZendeskSource | None = None

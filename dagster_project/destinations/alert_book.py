@@ -10,6 +10,7 @@ Rows are only ever added. It is a file of its own because it cannot be made agai
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -100,8 +101,15 @@ class Attempt:
 class AlertBook:
     """The open file. Each method is a transaction of its own."""
 
-    def __init__(self, con: sqlite3.Connection) -> None:
-        self._con = con
+    def __init__(self, con: sqlite3.Connection, lock: Path) -> None:
+        self._con, self._lock = con, lock
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Only one process sends at a time; others wait, and then find it sent."""
+        with self._lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
     def act(self, action: Action) -> None:
         """Note what a person did."""
@@ -191,7 +199,7 @@ def open_book(path: Path) -> Iterator[AlertBook]:
         for table in ("actions", "messages", "attempts"):
             for verb in ("update", "delete"):
                 con.execute(_APPEND_ONLY.format(table=table, verb=verb))
-        yield AlertBook(con)
+        yield AlertBook(con, path.with_suffix(".lock"))
     finally:
         con.close()
 

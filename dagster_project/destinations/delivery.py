@@ -58,6 +58,17 @@ def deliver(
     environ: Mapping[str, str] | None = None,
 ) -> Delivered:
     """Write down what is due and send all that is not sent. A channel that fails holds up no other."""
+    with book.sending():
+        return _deliver(mart, delivery, book, clock, environ)
+
+
+def _deliver(
+    mart: Path,
+    delivery: Delivery,
+    book: AlertBook,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] | None,
+) -> Delivered:
     done = Delivered(queued=queue(mart, delivery, book, clock()))
     failures: Counter[str] = Counter()
     for bundle, messages in book.unsent().items():

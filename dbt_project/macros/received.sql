@@ -2,10 +2,10 @@
    those that have customers of their own, to be matched to accounts. The one place that lists them. #}
 {% macro providers_of(entity) %}
     {{ return({
-        'customers': ['delighted', 'hubspot', 'intercom', 'stripe', 'zendesk'],
+        'customers': ['delighted', 'freshdesk', 'hubspot', 'intercom', 'stripe', 'zendesk'],
         'subscriptions': ['stripe'],
         'survey_responses': ['delighted', 'hubspot'],
-        'tickets': ['intercom', 'zendesk'],
+        'tickets': ['freshdesk', 'intercom', 'zendesk'],
         'invoices': ['stripe'],
     }.get(entity, [])) }}
 {% endmacro %}
@@ -39,10 +39,12 @@
 {# Those of the entity's providers that this run reads; none while dbt parses. #}
 {% macro enabled_of(entity) %}
     {%- set found = [] -%}
-    {%- for provider in providers_of(entity) if execute and is_enabled(provider) -%}
+    {%- for provider in providers_of(entity) if is_enabled(provider) -%}
         {%- do found.append(provider) -%}
     {%- endfor -%}
     {{ return(found) }}
 {% endmacro %}
 
-{% macro is_enabled(provider) %}{{ return(provider in env_var('HEALTH_SOURCES', '').split(',')) }}{% endmacro %}
+{% macro is_enabled(provider) %}
+    {{ return(execute and provider in env_var('HEALTH_SOURCES', '').split(',')) }}
+{% endmacro %}

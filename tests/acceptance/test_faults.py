@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,53 @@ def delighted() -> Held:
     )
 
 
-SERVED: dict[str, Callable[[], Held]] = {one.__name__: one for one in (delighted, hubspot, intercom, stripe, zendesk)}
+def freshdesk() -> Held:
+    def at(seconds: int) -> str:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def ticket(number: int, seconds: int) -> dict[str, Any]:
+        return {"id": number, "status": 2, "created_at": at(NOW - 99_000), "updated_at": at(seconds)}
+
+    def changed(found: list[dict[str, Any]], since: str, page: int = 1) -> Page:
+        return Page("/api/v2/tickets", found, {"updated_since": since, "page": str(page), "include": "stats"})
+
+    def companies(found: list[dict[str, Any]], page: int) -> Page:
+        return Page("/api/v2/companies", found, {"page": str(page)})
+
+    def ratings(found: list[dict[str, Any]], since: str) -> Page:
+        return Page("/api/v2/surveys/satisfaction_ratings", found, {"created_since": since})
+
+    begin, base = "2010-01-01T00:00:00Z", NOW - 80_000
+    firms = [{"id": number, "domains": []} for number in range(130)]
+    talks = [ticket(number, base + 100 * number) for number in range(250)]
+    rated = [{"id": number, "ticket_id": number, "ratings": {"default_question": 103}} for number in range(20)]
+    listed = [companies(firms[:100], 1), companies(firms[100:], 2)]
+    first = [
+        *listed, changed(talks[:100], begin), changed(talks[99:199], at(base + 9_899)),
+        changed(talks[198:], at(base + 19_799)), ratings(rated, begin),
+    ]  # fmt: skip
+    solved = [{**talks[3], "status": 4, "updated_at": at(NOW + 60)}, ticket(999, NOW + 70)]
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {
+            "companies": {str(one["id"]) for one in firms},
+            "tickets": {str(one["id"]) for one in talks},
+            "satisfaction_ratings": {str(one["id"]) for one in rated},
+        },
+        [
+            *listed, changed([*talks[213:], *solved], at(base + 24_900 - 3600)),
+            ratings([{"id": 99, "ticket_id": 4, "ratings": {"default_question": 100}}], at(NOW - 3600)),
+        ],
+        {("tickets", "3"), ("tickets", "999"), ("satisfaction_ratings", "99")},
+        [*listed, changed(talks[:100], begin), changed(talks[:100], at(base + 9_899))],
+        [changed(talks[63:163], at(base + 9_900 - 3600)), changed(talks[162:], at(base + 16_199))],
+    )  # fmt: skip
+
+
+SERVED: dict[str, Callable[[], Held]] = {
+    one.__name__: one for one in (delighted, freshdesk, hubspot, intercom, stripe, zendesk)
+}
 
 
 class Company:

@@ -49,7 +49,7 @@ INPUTS = """
 create schema intermediate; create schema measures; create schema raw_meta;
 create table intermediate.int_accounts__days (
     account_id varchar, day date, segment varchar, plan varchar, lifecycle_stage varchar, industry varchar,
-    region varchar, arr decimal(18, 4), account_age_days bigint
+    region varchar, owner varchar, arr decimal(18, 4), account_age_days bigint
 );
 create table measures.int_measures (
     account_id varchar, day date, measure varchar, value double, sample_size bigint, observed_at date

@@ -144,11 +144,12 @@ class AlertCompany:
         """Publish as of a day and tell what is due."""
         self.publish(day)
         with open_book(self.book) as book:
-            return deliver(self.mart, Delivery.model_validate(self.delivery), book, self._clock(day), self.environ)
+            return deliver(self.mart, Delivery.model_validate(self.delivery), book, self.clock(day), self.environ)
 
     def act(self, breach: str, act: Any, **more: Any) -> None:
         with open_book(self.book) as book:
             book.act(Action(breach, act, "ada", datetime(2026, 3, 1, 9), **more))
 
-    def _clock(self, day: date) -> Any:
+    def clock(self, day: date) -> Any:
+        """Six in the morning of a day."""
         return lambda: datetime.combine(day, datetime.min.time()) + timedelta(hours=6)

@@ -97,7 +97,7 @@ def test_no_model_asks_for_what_the_parse_leaves_out() -> None:
     raw_tables.sql asks where Spark's raw tables are once the run has begun, and returns at once while dbt parses;
     which providers are enabled is asked for when dbt runs, and never when it parses.
     """
-    asked_late = "if execute and provider in env_var('HEALTH_SOURCES', '')"
+    asked_late = "execute and provider in env_var('HEALTH_SOURCES', '')"
     files = [path for path in Path(PROJECT_ROOT, "dbt_project").rglob("*.sql") if "target" not in path.parts]
     asking = [
         path.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -275,8 +276,26 @@ def test_what_is_written_down_outlives_a_crash_before_sending(
     company.mart.unlink()
     company.publish(day(0))
     with open_book(company.book) as book:
-        deliver(company.mart, Delivery.model_validate(company.delivery), book, company._clock(day(0)), company.environ)
+        deliver(company.mart, Delivery.model_validate(company.delivery), book, company.clock(day(0)), company.environ)
     assert hook.titles[0] == "[critical] Acme 1: Health is red"
+
+
+def test_two_that_send_at_once_tell_each_thing_once(company: AlertCompany, hook: Receiver) -> None:
+    for number in range(20):
+        company.breach(f"b{number}", rule=f"rule{number}")
+    company.publish(day(0))
+    delivery = Delivery.model_validate(company.delivery)
+
+    def send() -> None:
+        with open_book(company.book) as book:
+            deliver(company.mart, delivery, book, company.clock(day(0)), company.environ)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(hook.keys) == len(set(hook.keys)) == 20
 
 
 def test_the_book_only_grows(company: AlertCompany) -> None:

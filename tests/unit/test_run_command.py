@@ -33,10 +33,11 @@ def settings(folder: Path, match: dict[str, Any]) -> Settings:
 
 
 class Told:
-    """Stands in for a run: nothing is due, and these are its troubles."""
+    """Stands in for a run: nothing is due, and these are its troubles; with `dead` somebody is to be told, in vain."""
 
     unread: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
 
     def __init__(self, *arguments: object) -> None: ...
 
@@ -52,6 +53,27 @@ class Told:
 
     def troubles(self) -> tuple[list[str], list[str]]:
         return [*self.unread], [*self.vanished]
+
+    def has_messages(self) -> bool:
+        return bool(self.dead)
+
+    def send(self) -> None: ...
+
+    def unsent(self) -> list[str]:
+        return [*self.dead]
+
+
+def test_a_dead_channel_is_told_last_and_ends_with_4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Told, "dead", ("channel crm: 1 message could not be sent",))
+    monkeypatch.setattr(execution, "Execution", Told)
+    monkeypatch.setattr(run, "_print_result", lambda _: None)
+    assert run.run_pipeline(settings(tmp_path, {"by": ["email_domain"]}), None, None, quiet=False) == 4
+    said = capsys.readouterr()
+    assert said.err == "\nchannel crm: 1 message could not be sent\n"
+    assert "people are to be told of breaches" in said.out
+    assert "Nothing was written" not in said.out
 
 
 @pytest.mark.parametrize(
