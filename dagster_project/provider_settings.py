@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from dagster_project.config_file import ConfigError, KeyPath, mapping, sequence
-from dagster_project.config_types import Name, Number, Place, Strict, Whole, refuse, show
+from dagster_project.config_types import Name, Number, Place, Strict, Text, Whole, refuse, show
 
 _VARIABLE = "env:[A-Z_][A-Z0-9_]*"
 _FIELD = r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*"
@@ -78,6 +78,21 @@ class ApiSource(Strict):
     keep: dict[Name, Annotated[tuple[KeptPath, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
 
+class PosthogSource(ApiSource):
+    """PostHog. Fields that `match` names are HogQL: properties.account_id, person.properties.plan, group_0.key.
+
+    `email` is where the address of a person stands, for the rule email_domain. `events` limits what is read.
+    """
+
+    api_key: Secret
+    project: Annotated[Whole, Field(ge=1)]
+    match: Match
+    url: Address = "https://us.posthog.com"
+    email: FieldPath = "person.properties.email"
+    events: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
 class StripeSource(ApiSource):
     """Stripe. `look_back_minutes` is how far before the newest change seen the next run asks again."""
 
@@ -140,7 +155,9 @@ class IntercomSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=2880, le=10_080)] = 2880
 
 
-ProviderSource = DelightedSource | FreshdeskSource | HubspotSource | IntercomSource | StripeSource | ZendeskSource
+ProviderSource = (
+    DelightedSource | FreshdeskSource | HubspotSource | IntercomSource | PosthogSource | StripeSource | ZendeskSource
+)
 
 # Each a key of `sources`, a module of connectors/ and a folder of dbt_project/models/staging/.
 PROVIDERS: dict[str, type[ProviderSource]] = {
@@ -148,6 +165,7 @@ PROVIDERS: dict[str, type[ProviderSource]] = {
     "freshdesk": FreshdeskSource,
     "hubspot": HubspotSource,
     "intercom": IntercomSource,
+    "posthog": PosthogSource,
     "stripe": StripeSource,
     "zendesk": ZendeskSource,
 }

@@ -19,6 +19,7 @@ from dagster_project.provider_settings import (
     FreshdeskSource,
     HubspotSource,
     IntercomSource,
+    PosthogSource,
     ProviderSource,
     StripeSource,
     ZendeskSource,
@@ -132,6 +133,7 @@ class Sources(Strict):
     freshdesk: FreshdeskSource | None = None
     hubspot: HubspotSource | None = None
     intercom: IntercomSource | None = None
+    posthog: PosthogSource | None = None
     zendesk: ZendeskSource | None = None
 
     @property

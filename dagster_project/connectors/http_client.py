@@ -68,7 +68,8 @@ Basic = requests.auth.HTTPBasicAuth  # user and password; many providers take th
 class Client:
     """Calls one provider. `wrong_key` is the sentence for a refused key: which variable, which permission.
 
-    `calls` counts the requests sent. `sleep` and `jitter` (a number from 0 to 1) are for tests.
+    `base_path` stands before every path. `calls` counts the requests sent.
+    `sleep` and `jitter` (a number from 0 to 1) are for tests.
     """
 
     provider: str
@@ -79,6 +80,7 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     timeouts: tuple[float, float] = TIMEOUTS
+    base_path: str = ""
     calls: int = 0
 
     def __post_init__(self) -> None:
@@ -148,7 +150,7 @@ class Client:
     ) -> tuple[Any, str, float | None]:
         """One call: the answer; or what was wrong with it, and the wait that the provider asked for."""
         self.calls += 1
-        address = self.base_url.rstrip("/") + path
+        address = self.base_url.rstrip("/") + self.base_path + path
         try:
             response = self._session.request(
                 method, address, params=dict(query), json=body, timeout=self.timeouts, allow_redirects=False

@@ -156,10 +156,7 @@ def _store(
         parameters,
     )
     con.execute("create or replace temp table received_ids as select distinct id from temp.arrived")
-    con.execute(
-        "delete from temp.arrived where (id, _record::varchar) in ("
-        f"select id, arg_max(_record::varchar, _seq) from {name} semi join temp.received_ids using (id) group by id)"
-    )
+    con.execute(f"delete from temp.arrived where {_known(table, name)}")
     rejected = _set_aside(con, provider, table, batch.origin, clocks, loaded_at)
     first = con.execute(f"select coalesce(max(_seq), 0) + 1 from {name}").fetchall()[0][0]
     columns = ", ".join(quoted(column) for column in table.columns)
@@ -175,6 +172,18 @@ def _store(
     for temporary in ("received", "received_ids", "arrived"):
         con.execute(f"drop table temp.{temporary}")
     return len(newest), new, rejected
+
+
+def _known(table: RawTable, name: str) -> str:
+    """SQL: what arrived is there already. For what never changes only the time that arrived is looked through."""
+    if not table.changes:
+        created = quoted(table.created)
+        since = f"(select coalesce(min({created}), '-infinity') from temp.arrived)"
+        return f"id in (select id from {name} semi join temp.received_ids using (id) where {created} >= {since})"
+    newest = (
+        f"select id, arg_max(_record::varchar, _seq) from {name} semi join temp.received_ids using (id) group by id"
+    )
+    return f"(id, _record::varchar) in ({newest})"
 
 
 def _key(record: Mapping[str, Any], place: int) -> object:

@@ -69,7 +69,8 @@ class RawTable:
 
     `parts` of an object (the items of a subscription) have a table of their own: its name, where they lie, columns.
     `opens` is the entity whose days a new row touches: the day of `created` for the first row of an object, the
-    day of loading for the later ones, and those of the columns `settles`.
+    day of loading for the later ones, and those of the columns `settles`. Of an object that never `changes` (an event)
+    the first row counts, and what comes again is not looked at.
     """
 
     name: str
@@ -79,6 +80,7 @@ class RawTable:
     opens: str | None = None
     created: str = "created_at"
     settles: tuple[str, ...] = ()
+    changes: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
    those that have customers of their own, to be matched to accounts. The one place that lists them. #}
 {% macro providers_of(entity) %}
     {{ return({
-        'customers': ['delighted', 'freshdesk', 'hubspot', 'intercom', 'stripe', 'zendesk'],
+        'customers': ['delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'stripe', 'zendesk'],
         'subscriptions': ['stripe'],
         'survey_responses': ['delighted', 'hubspot'],
         'tickets': ['freshdesk', 'intercom', 'zendesk'],
+        'usage_events': ['posthog'],
         'invoices': ['stripe'],
     }.get(entity, [])) }}
 {% endmacro %}

@@ -34,7 +34,8 @@ class Held:
 
     `first` are the pages of the first load, `later` those of one an hour later; `ids` and `changed` what of it is in
     each raw table then, `changed` as (raw table, id). `circle` are pages whose cursor leads back to where it was;
-    `again` what a load asks besides that goes on after one that was cut off half-way.
+    `again` what a load asks besides that goes on after one that was cut off half-way. `size` is how many records a page
+    of the provider has here, where they are too many for a test.
     """
 
     source: dict[str, Any]
@@ -44,6 +45,7 @@ class Held:
     changed: set[tuple[str, str]]
     circle: list[Page]
     again: list[Page] = field(default_factory=list)
+    size: int | None = None
 
 
 def stripe() -> Held:
@@ -297,8 +299,43 @@ def freshdesk() -> Held:
     )  # fmt: skip
 
 
+def posthog() -> Held:
+    path = "/api/projects/7/query/"
+
+    def event(number: int, arrived: int) -> list[Any]:
+        return [f"e{number:03}", "export", arrived, arrived, "p", "A1", None, None]
+
+    def asked(rows: list[list[Any]], after: int, last: str) -> Page:
+        return Page(path, {"results": rows}, {}, "POST", {"query": {"values": {"after": after, "last": last}}})
+
+    base = NOW - 90_000
+    events = [event(number, base + 200 * number) for number in range(70)]
+
+    def from_(number: int, last: int) -> Page:
+        """The page of what follows an event, up to the last one."""
+        return asked(events[number + 1 : last], base + 200 * number, f"e{number:03}")
+
+    first = [asked(events[:20], 0, ""), from_(19, 40), from_(39, 60), from_(59, 70)]
+    new = [event(100, NOW + 60), event(101, NOW + 61)]
+    back = 3600 // 200  # events of an hour, the look-back
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["external_id"], "external_id": "group_0.key"}, "project": 7},
+        first,
+        {"events": {one[0] for one in events}},
+        [asked([*events[-10:], *new], base + 200 * (69 - back), "")],
+        {("events", one[0]) for one in new},
+        [first[0], asked(events[:20], base + 200 * 19, "e019")],
+        [
+            asked(events[39 - back : 59 - back], base + 200 * (39 - back), ""),
+            from_(58 - back, 79 - back),
+            from_(78 - back, 70),
+        ],
+        size=20,
+    )
+
+
 SERVED: dict[str, Callable[[], Held]] = {
-    one.__name__: one for one in (delighted, freshdesk, hubspot, intercom, stripe, zendesk)
+    one.__name__: one for one in (delighted, freshdesk, hubspot, intercom, posthog, stripe, zendesk)
 }
 
 
@@ -348,6 +385,8 @@ def company(
     """Its client waits half a second for an answer, and between attempts not at all: what it would wait is noted."""
     provider, pages = held
     monkeypatch.setenv("PROVIDER_KEY", "key_for_tests")
+    if pages.size is not None:
+        monkeypatch.setattr(providers.module_of(provider), "PAGE", pages.size)
     made = Company(tmp_path, provider, pages, server.url)
     regular = Client.__post_init__
 

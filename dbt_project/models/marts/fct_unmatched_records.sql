@@ -1,8 +1,8 @@
 -- grain: source, entity and record; a provider's records whose customer is none of the accounts, and why
+-- Of usage only the customers are listed: their events may be millions.
 {%- set records = [
     ('users', 'user_id'), ('subscriptions', 'subscription_id'), ('invoices', 'invoice_id'), ('tickets', 'ticket_id'),
-    ('survey_responses', 'response_id'), ('engagement_events', 'engagement_id'), ('usage_events', 'event_id'),
-    ('outcomes', 'outcome_id'),
+    ('survey_responses', 'response_id'), ('engagement_events', 'engagement_id'), ('outcomes', 'outcome_id'),
 ] %}
 {%- for entity, key in records if not execute %}
 {%- for provider in providers_of(entity) %}{% do ref('stg_' ~ provider ~ '__' ~ entity) %}{% endfor %}
