@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.execution.execute_in_process_result import ExecuteInProcessResult
 
 from dagster_project.commands.run import Progress
-from dagster_project.components.alert_assets import MESSAGES
+from dagster_project.components.alert_assets import MESSAGES, tell_of_failure
 from dagster_project.components.common import PROGRESS, RANGE_END, RANGE_START, last_day
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
@@ -136,6 +136,8 @@ class Execution:
         )
         if result.success:
             return None
+        failed = [event.step_key for event in result.all_events if event.is_step_failure and event.step_key]
+        tell_of_failure(self._settings, run_id, failed)
         return "The run failed.\n" + "\n".join(failures or ["No step said why; see the log."])
 
     def _listen(self, entry: dg.EventLogEntry, failures: list[str]) -> None:

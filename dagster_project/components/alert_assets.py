@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from dagster_project.components import common
 from dagster_project.components.results import MART
 from dagster_project.config_file import ConfigError
 from dagster_project.destinations.alert_book import open_book
-from dagster_project.destinations.delivery import Delivered, deliver
+from dagster_project.destinations.delivery import Delivered, deliver, tell_failure
 from dagster_project.report.reading import open_mart
 from dagster_project.scorecards.alerts import load_alerts
 from dagster_project.settings import Settings
@@ -62,6 +62,34 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return breaches
+
+
+def tell_of_failure(settings: Settings, run_id: str, steps: Sequence[str]) -> str:
+    """Tell the data owner that a run failed, if delivery is on; what became of it, in words."""
+    try:
+        delivery = load_alerts(settings.alerts).delivery
+    except ConfigError:
+        return "alerts.yml has a mistake, so nobody is told: health doctor says which"
+    if not delivery.enabled:
+        return "delivery.enabled in alerts.yml is false, so nobody is told"
+    with open_book(settings.alert_book) as book:
+        done = tell_failure(delivery, book, run_id, steps, lambda: common.now(settings))
+    return " ".join(done.troubles) or f"{delivery.data_owner} has been told"
+
+
+def failure_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Tells the data owner of each run that failed, also of one that people started."""
+
+    @dg.run_failure_sensor(
+        name="run_failed",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the data owner of alerts.yml that a run failed, if delivery is on there.",
+    )
+    def run_failed(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        steps = [event.step_key for event in context.get_step_failure_events() if event.step_key]
+        return dg.SkipReason(tell_of_failure(settings, context.dagster_run.run_id, steps))
+
+    return run_failed
 
 
 def messages_asset(settings: Settings) -> dg.AssetsDefinition:

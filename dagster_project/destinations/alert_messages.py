@@ -90,6 +90,15 @@ def read_breaches(mart: Path, since: date) -> list[Row]:
         return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
 
 
+def of_failed_run(delivery: Delivery, run_id: str, steps: Sequence[str], day: date) -> list[Message]:
+    """What the data owner hears of a run that failed: which steps, and no more, for errors may quote data."""
+    if delivery.data_owner is None:
+        return []
+    key = _key("run_failed", run_id, delivery.data_owner)
+    facts = {"run_id": run_id, "steps": ", ".join(steps) or "none of its steps"}
+    return [Message(key, key, f"run {run_id}", None, None, "run_failed", delivery.data_owner, day, facts)]
+
+
 def due_messages(mart: Path, delivery: Delivery, book: AlertBook, newest: date) -> list[Message]:
     """Messages that nobody was told yet, in the order of opening.
 

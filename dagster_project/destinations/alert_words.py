@@ -38,6 +38,8 @@ def words_of(messages: Sequence[Message]) -> tuple[str, str]:
 def _one(message: Message) -> tuple[str, list[str]]:
     if message.event == "mass_move":
         return _mass_move(message.facts)
+    if message.event == "run_failed":
+        return _failed_run(message)
     facts, event = message.facts, message.event.split()[0]
     title = f"[{facts['severity']}] {_plain(facts['account_name'])}: {_EVENTS[event]}{_plain(facts['title'])}"
     if event == "withdrawn":
@@ -72,6 +74,13 @@ def _mass_move(facts: dict[str, Any]) -> tuple[str, list[str]]:
         "So many at once is a fault of the data or of a scorecard until somebody has looked at both.",
         f"{facts['waiting']} breaches of that day wait; nobody was told of them. If they are real, let them go:",
         f"health alerts release {facts['day']}",
+    ]
+
+
+def _failed_run(message: Message) -> tuple[str, list[str]]:
+    return f"Customer health, {message.day}: a run failed", [
+        f"It failed at: {message.facts['steps']}. The published mart is as it was before.",
+        f"Why is in the Dagster UI under run {message.facts['run_id']}; docs/how-to/recover.md says what then.",
     ]
 
 

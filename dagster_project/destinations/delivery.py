@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dagster_project.destinations.alert_book import AlertBook, Attempt, Message
-from dagster_project.destinations.alert_messages import due_messages, newest_day
+from dagster_project.destinations.alert_messages import due_messages, newest_day, of_failed_run
 from dagster_project.destinations.channels import ChannelError, send
 from dagster_project.scorecards.delivery import Delivery
 
@@ -62,6 +62,21 @@ def deliver(
         return _deliver(mart, delivery, book, clock, environ)
 
 
+def tell_failure(
+    delivery: Delivery,
+    book: AlertBook,
+    run_id: str,
+    steps: Sequence[str],
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] | None = None,
+) -> Delivered:
+    """Tell the data owner, once, that a run failed; and send all else that no channel has taken yet."""
+    with book.sending():
+        at = clock()
+        done = Delivered(queued=book.queue(of_failed_run(delivery, run_id, steps, at.date()), at))
+        return _send(done, delivery, book, clock, environ)
+
+
 def _deliver(
     mart: Path,
     delivery: Delivery,
@@ -69,7 +84,16 @@ def _deliver(
     clock: Callable[[], datetime],
     environ: Mapping[str, str] | None,
 ) -> Delivered:
-    done = Delivered(queued=queue(mart, delivery, book, clock()))
+    return _send(Delivered(queued=queue(mart, delivery, book, clock())), delivery, book, clock, environ)
+
+
+def _send(
+    done: Delivered,
+    delivery: Delivery,
+    book: AlertBook,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] | None,
+) -> Delivered:
     failures: Counter[str] = Counter()
     for bundle, messages in book.unsent().items():
         name = messages[0].channel

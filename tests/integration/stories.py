@@ -370,7 +370,13 @@ def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
         "--target-path", str(folder / "target"), "--log-path", str(folder / "target"),
     ]  # fmt: skip
     # Of a provider that is not enabled not even the tables are there.
-    keys = {"api_key": "env:KEY", "user": "env:USER", "url": "https://api.example", "match": {"by": ["email_domain"]}}
+    keys = {
+        "api_key": "env:KEY",
+        "project": 7,
+        "user": "env:USER",
+        "url": "https://api.example",
+        "match": {"by": ["email_domain"]},
+    }
     with duckdb.connect(str(home.warehouse)) as warehouse:
         for name, kind in PROVIDERS.items():
             source = kind.model_validate({key: value for key, value in keys.items() if key in kind.model_fields})

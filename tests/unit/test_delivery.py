@@ -13,7 +13,7 @@ from alert_company import FIRST, SECRET, AlertCompany, Receiver, receiver
 
 from dagster_project.destinations import delivery as delivering
 from dagster_project.destinations.alert_book import open_book
-from dagster_project.destinations.delivery import deliver, would_send
+from dagster_project.destinations.delivery import deliver, tell_failure, would_send
 from dagster_project.scorecards.delivery import Delivery
 
 HOOK = {"webhook": "env:HOOK", "secret": "env:HOOK_SECRET"}
@@ -278,6 +278,19 @@ def test_what_is_written_down_outlives_a_crash_before_sending(
     with open_book(company.book) as book:
         deliver(company.mart, Delivery.model_validate(company.delivery), book, company.clock(day(0)), company.environ)
     assert hook.titles[0] == "[critical] Acme 1: Health is red"
+
+
+def test_a_failed_run_is_told_to_the_data_owner_once_and_again_if_the_channel_was_dead(
+    company: AlertCompany, hook: Receiver
+) -> None:
+    delivery = Delivery.model_validate(company.delivery)
+    hook.answers = [500]
+    for _ in range(3):
+        with open_book(company.book) as book:
+            tell_failure(delivery, book, "1234", ["dbt_models"], company.clock(day(0)), company.environ)
+    assert hook.titles == ["Customer health, 2026-03-01: a run failed"]
+    assert "It failed at: dbt_models." in hook.got[0][1]["text"]
+    assert "under run 1234" in hook.got[0][1]["text"]
 
 
 def test_two_that_send_at_once_tell_each_thing_once(company: AlertCompany, hook: Receiver) -> None:

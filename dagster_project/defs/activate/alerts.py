@@ -1,12 +1,14 @@
-"""Accounts over a threshold, and who hears of it."""
+"""Accounts over a threshold, who hears of it, and who hears that a run failed."""
 
 import dagster as dg
 
-from dagster_project.components.alert_assets import breaches_asset, messages_asset
+from dagster_project.components.alert_assets import breaches_asset, failure_sensor, messages_asset
 from dagster_project.components.common import settings
 
 
 @dg.definitions
 def alerts() -> dg.Definitions:
     """Breaches opened on the newest day and those still open; then the messages about them."""
-    return dg.Definitions(assets=[breaches_asset(settings()), messages_asset(settings())])
+    return dg.Definitions(
+        assets=[breaches_asset(settings()), messages_asset(settings())], sensors=[failure_sensor(settings())]
+    )
