@@ -134,6 +134,15 @@ class HubspotSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
 
 
+class ChargebeeSource(ApiSource):
+    """Chargebee. Fields that `match` names are those of its customers, such as cf_account_id."""
+
+    api_key: Secret
+    match: Match
+    url: Address
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
 class DelightedSource(ApiSource):
     """Delighted. Fields that `match` names are properties of its people."""
 
@@ -156,11 +165,19 @@ class IntercomSource(ApiSource):
 
 
 ProviderSource = (
-    DelightedSource | FreshdeskSource | HubspotSource | IntercomSource | PosthogSource | StripeSource | ZendeskSource
+    ChargebeeSource
+    | DelightedSource
+    | FreshdeskSource
+    | HubspotSource
+    | IntercomSource
+    | PosthogSource
+    | StripeSource
+    | ZendeskSource
 )
 
 # Each a key of `sources`, a module of connectors/ and a folder of dbt_project/models/staging/.
 PROVIDERS: dict[str, type[ProviderSource]] = {
+    "chargebee": ChargebeeSource,
     "delighted": DelightedSource,
     "freshdesk": FreshdeskSource,
     "hubspot": HubspotSource,

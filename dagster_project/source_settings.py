@@ -15,6 +15,7 @@ from dagster_project.config_types import Name, Number, Place, Strict, Text, Time
 from dagster_project.entities import ENTITIES, Column, Entity
 from dagster_project.provider_settings import (
     PROVIDERS,
+    ChargebeeSource,
     DelightedSource,
     FreshdeskSource,
     HubspotSource,
@@ -129,6 +130,7 @@ class Sources(Strict):
 
     files: FilesSource | None = None
     stripe: StripeSource | None = None
+    chargebee: ChargebeeSource | None = None
     delighted: DelightedSource | None = None
     freshdesk: FreshdeskSource | None = None
     hubspot: HubspotSource | None = None

@@ -2,12 +2,12 @@
    those that have customers of their own, to be matched to accounts. The one place that lists them. #}
 {% macro providers_of(entity) %}
     {{ return({
-        'customers': ['delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'stripe', 'zendesk'],
-        'subscriptions': ['stripe'],
+        'customers': ['chargebee', 'delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'stripe', 'zendesk'],
+        'subscriptions': ['chargebee', 'stripe'],
         'survey_responses': ['delighted', 'hubspot'],
         'tickets': ['freshdesk', 'intercom', 'zendesk'],
         'usage_events': ['posthog'],
-        'invoices': ['stripe'],
+        'invoices': ['chargebee', 'stripe'],
     }.get(entity, [])) }}
 {% endmacro %}
 

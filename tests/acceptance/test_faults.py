@@ -334,8 +334,47 @@ def posthog() -> Held:
     )
 
 
+def chargebee() -> Held:
+    kinds = {"customers": "customer", "subscriptions": "subscription", "invoices": "invoice"}
+
+    def entry(kind: str, number: int, changed: int) -> dict[str, Any]:
+        record = {"id": f"{kind}_{number}", "created_at": NOW - 99_000, "date": NOW - 99_000, "updated_at": changed}
+        return {kinds[kind]: record, "card": {"last4": "4242"}}
+
+    def listed(
+        kind: str, found: list[dict[str, Any]], since: int | None, offset: str | None, after: str | None
+    ) -> Page:
+        body = {"list": found, **({"next_offset": after} if after else {})}
+        where = {"updated_at[after]": None if since is None else str(since), "offset": offset}
+        return Page(f"/api/v2/{kind}", body, {**where, "include_deleted": "true", "sort_by[asc]": "updated_at"})
+
+    old = NOW - 80_000
+    every = {kind: [entry(kind, number, old + number) for number in range(40)] for kind in kinds}
+    first = [
+        page
+        for kind, entries in every.items()
+        for page in (listed(kind, entries[:20], None, None, "x"), listed(kind, entries[20:], None, "x", None))
+    ]
+    changed = {kind: [entry(kind, 3, NOW + 60), entry(kind, 99, NOW + 70)] for kind in kinds}
+    since = old + 39 - 3600
+    later = [listed(kind, [*every[kind][30:], *changed[kind]], since, None, None) for kind in kinds]
+    circle = [*first[:1], listed("customers", every["customers"][20:], None, "x", "x")]
+    return Held(
+        {"api_key": "env:PROVIDER_KEY", "match": {"by": ["email_domain"]}},
+        first,
+        {kind: {one[kinds[kind]]["id"] for one in entries} for kind, entries in every.items()},
+        later,
+        {(kind, f"{kind}_{number}") for kind in kinds for number in (3, 99)},
+        circle,
+        [
+            listed("customers", every["customers"][20:], since, None, None),
+            listed("subscriptions", every["subscriptions"], old + 19 - 3600, None, None),
+        ],
+    )
+
+
 SERVED: dict[str, Callable[[], Held]] = {
-    one.__name__: one for one in (delighted, freshdesk, hubspot, intercom, posthog, stripe, zendesk)
+    one.__name__: one for one in (chargebee, delighted, freshdesk, hubspot, intercom, posthog, stripe, zendesk)
 }
 
 

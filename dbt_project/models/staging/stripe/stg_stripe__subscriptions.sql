@@ -33,7 +33,7 @@ renamed as (
         received.status,
         case
             when received.status in ('incomplete', 'incomplete_expired') then 0
-            else {{ stripe_amount('items.monthly_amount', 'received.currency') }}
+            else {{ in_currency('items.monthly_amount', 'received.currency') }}
         end as mrr,
         items.seats,
         received.status = 'trialing' as is_trial,
