@@ -72,6 +72,29 @@ class Match(Strict):
     warn_share: Annotated[Number, Field(ge=0, le=1)] = 0.05
 
 
+class CrmAccounts(Strict):
+    """Fields of a CRM's company that make it an account; `only` lists fields and the values that a customer's have."""
+
+    account_id: FieldPath | None = None
+    name: FieldPath | None = None
+    segment: FieldPath | None = None
+    plan: FieldPath | None = None
+    lifecycle_stage: FieldPath | None = None
+    industry: FieldPath | None = None
+    region: FieldPath | None = None
+    owner: FieldPath | None = None
+    parent_account_id: FieldPath | None = None
+    arr: FieldPath | None = None
+    seats: FieldPath | None = None
+    priority: FieldPath | None = None
+    created_on: FieldPath | None = None
+    renewal_on: FieldPath | None = None
+    notice_days: FieldPath | None = None
+    ended_on: FieldPath | None = None
+    domain: FieldPath | None = None
+    only: dict[FieldPath, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
+
+
 class ApiSource(Strict):
     """What every provider has. `keep` lists further fields of its objects, by raw table, that are to be stored."""
 
@@ -122,7 +145,7 @@ class FreshdeskSource(ApiSource):
 
 
 class HubspotSource(ApiSource):
-    """HubSpot. Fields that `match` names are properties of its companies.
+    """HubSpot. Fields that `match` and `accounts` name are properties of its companies.
 
     `csat_scale` is how CSAT surveys are answered: 3 for its three faces, which it counts 0 to 2; 5 for one to five.
     """
@@ -131,6 +154,7 @@ class HubspotSource(ApiSource):
     match: Match
     url: Address = "https://api.hubapi.com"
     csat_scale: Literal[3, 5] = 3
+    accounts: CrmAccounts | None = None
     look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
 
 

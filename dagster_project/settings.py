@@ -274,7 +274,8 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] | None 
         data = environ.get("HEALTH_DATA")
         folder = _absolute(Path(data), Path.cwd()) if data else _absolute(file.sources.files.folder, PROJECT_ROOT)
         files = file.sources.files.model_copy(update={"folder": folder})
-        content["sources"] = _with_absolute_mappings(file.sources.model_copy(update={"files": files}))
+        content["sources"] = file.sources.model_copy(update={"files": files})
+    content["sources"] = _with_absolute_mappings(content["sources"])
     return Settings.model_construct(**content, config_path=path)
 
 

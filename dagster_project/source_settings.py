@@ -150,15 +150,20 @@ Found = Iterator[tuple[KeyPath, str]]
 
 def check_sources(data: dict[str, Any]) -> Found:
     """What holds between the keys of `sources`: each mapping against its entity's contract."""
-    if "sources" in data and not mapping(data["sources"]).get("files"):
-        named = any(name in mapping(data["sources"]) for name in PROVIDERS)
-        missing = "'files' is missing: it holds the accounts, and without them there is nobody to score"
+    sources = mapping(data.get("sources"))
+    has_accounts = any(mapping(sources.get(name)).get("accounts") is not None for name in PROVIDERS)
+    if "sources" in data and not sources.get("files") and not has_accounts:
+        named = any(name in sources for name in PROVIDERS)
+        missing = (
+            "'files' is missing: it holds the accounts, and without them there is nobody to score; or a CRM gives "
+        )
+        missing += "them, as in `hubspot: {accounts: {...}}`"
         yield ("sources",), missing if named else "names no source, so there is nothing to score; legal: files"
         return
-    yield from check_providers(mapping(data.get("sources")))
-    entities = mapping(mapping(mapping(data.get("sources")).get("files")).get("entities"))
+    yield from check_providers(sources)
+    entities = mapping(mapping(sources.get("files")).get("entities"))
     path: KeyPath = ("sources", "files", "entities")
-    if entities and "accounts" not in entities:
+    if entities and "accounts" not in entities and not has_accounts:
         yield path, "'accounts' is missing: without it there is nobody to score"
     for name, content in entities.items():
         if name not in ENTITIES:

@@ -106,8 +106,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     from dagster_project.connectors.inspection import check_files
     from dagster_project.connectors.source_files import SourceFileError
 
-    if settings.sources.files is None:
-        yield Finding("problem", "sources", "none is configured: add sources.files to pipeline.yml")
+    if settings.sources.files is None:  # a CRM gives the accounts
         return
     folder = settings.sources.files.folder
     if not Path(folder).is_dir():

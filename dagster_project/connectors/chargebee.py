@@ -38,8 +38,8 @@ def tables(source: ChargebeeSource) -> tuple[RawTable, ...]:
             "subscriptions",
             (
                 *_KEPT_OF_ALL, "created_at", "customer_id", "status", "currency_code", "mrr", "plan_id",
-                "plan_quantity", "subscription_items.item_price_id", "subscription_items.quantity", "start_date", "started_at",
-                "cancelled_at",
+                "plan_quantity", "subscription_items.item_price_id", "subscription_items.quantity", "start_date",
+                "started_at", "cancelled_at",
             ),
             {
                 **_OF_ALL,

@@ -15,7 +15,17 @@ from typing import Any
 
 from dagster_project.connectors.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
-from dagster_project.connectors.raw_tables import RawTable, matching, number, text, time, truth, whole
+from dagster_project.connectors.raw_tables import (
+    RawTable,
+    account_columns,
+    is_account,
+    matching,
+    number,
+    text,
+    time,
+    truth,
+    whole,
+)
 from dagster_project.provider_settings import HubspotSource, key_of
 
 PERMISSIONS = "the scopes crm.objects.companies.read and crm.objects.feedback_submissions.read"
@@ -24,7 +34,8 @@ SEARCH_ENDS = 10_000  # results; HubSpot gives no more of one search
 _COMPANIES = "/crm/v3/objects/companies"
 _FEEDBACK = "/crm/v3/objects/feedback_submissions"
 _CHANGED = "hs_lastmodifieddate"
-_OF_COMPANY = ("domain", "lifecyclestage", "hubspot_owner_id", _CHANGED)
+_OWN_ID = "hs_object_id"
+_OF_COMPANY = ("domain", _CHANGED)
 _OF_FEEDBACK = ("hs_survey_type", "hs_value", "hs_submission_timestamp", "hs_contact_id", _CHANGED)
 FEEDBACK_QUERY = {"properties": ",".join(_OF_FEEDBACK), "associations": "companies"}
 
@@ -41,8 +52,11 @@ _KEPT_OF_ALL = ("id", "createdAt", "updatedAt", "archived")
 def properties_of(source: HubspotSource) -> list[str]:
     """The properties of a company that are asked for."""
     matched_by, _ = matching(source.match)
+    accounts = source.accounts
+    of_account = [path for column in account_columns(accounts, _OWN_ID).values() for path in column.paths]
+    judged = [name for name in (*of_account, *(accounts.only if accounts else ())) if name != "is_account"]
     more = [path.removeprefix("properties.") for path in source.keep.get("companies", ())]
-    return list(dict.fromkeys([*_OF_COMPANY, *matched_by, *more]))
+    return list(dict.fromkeys([*_OF_COMPANY, *matched_by, *(judged if accounts else ()), *more]))
 
 
 def tables(source: HubspotSource) -> tuple[RawTable, ...]:
@@ -51,14 +65,15 @@ def tables(source: HubspotSource) -> tuple[RawTable, ...]:
     return (
         RawTable(
             "companies",
-            (*_KEPT_OF_ALL, *(f"properties.{name}" for name in properties_of(source))),
+            (*_KEPT_OF_ALL, "is_account", *(f"properties.{name}" for name in properties_of(source))),
             {
                 **_OF_ALL,
                 **match,
                 "email_domain": text("properties.domain"),
-                "owner": text("properties.hubspot_owner_id"),
-                "lifecycle_stage": text("properties.lifecyclestage"),
+                **account_columns(source.accounts, _OWN_ID, within="properties."),
             },
+            opens="accounts",
+            judged_by=repr(source.accounts),
         ),
         RawTable(
             "feedback_submissions",
@@ -101,7 +116,7 @@ def pull(api: Client, source: HubspotSource, state: State, now: int) -> Iterator
     back = source.look_back_minutes * 60_000
     for records, newest in _changed(api, _COMPANIES, state.get("companies", 0) - back, properties_of(source)):
         state = {**state, "companies": max(newest, state.get("companies", 0))}
-        yield Batch("companies", records, _COMPANIES, state)
+        yield Batch("companies", [_judged(one, source) for one in records], _COMPANIES, state)
     listed = state.get("feedback_listed")
     if listed is not True:
         if listed is None:
@@ -165,6 +180,11 @@ def _now(api: Client, one: str) -> dict[str, Any]:
         return api.get(f"{_FEEDBACK}/{one}", FEEDBACK_QUERY)
     except NotFoundError:
         return {"id": one, "archived": True}
+
+
+def _judged(company: dict[str, Any], source: HubspotSource) -> dict[str, Any]:
+    """With whether it is a customer, as config says."""
+    return {**company, "is_account": is_account(company.get("properties") or {}, source.accounts, _OWN_ID)}
 
 
 def _with_scale(records: list[dict[str, Any]], source: HubspotSource) -> list[dict[str, Any]]:

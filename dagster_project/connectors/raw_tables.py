@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dagster_project.entities import SQL_TYPES, ColumnType
-from dagster_project.provider_settings import Match
+from dagster_project.entities import ENTITIES, SQL_TYPES, ColumnType
+from dagster_project.provider_settings import CrmAccounts, Match
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,34 @@ def matching(match: Match, within: str = "") -> tuple[tuple[str, ...], dict[str,
     return tuple(paths.values()), {name: text(*([paths[name]] if name in paths else [])) for name in named}
 
 
+def account_columns(accounts: CrmAccounts | None, own_id: str, within: str = "") -> dict[str, RawColumn]:
+    """The columns that make a CRM's company an account; NULL where config names no field. The id is `own_id` then.
+
+    `within` is the object of the record that holds the fields.
+    """
+    contract = ENTITIES["accounts"].columns
+    fields = {name: getattr(accounts, name, None) for name in CrmAccounts.model_fields if name != "only"}
+    if accounts is not None:
+        fields["account_id"] = accounts.account_id or own_id
+    named = {
+        f"account_{name.removeprefix('account_')}": RawColumn(contract[name].type, (within + path,) if path else ())
+        for name, path in fields.items()
+    }
+    return {**named, "is_account": truth("is_account")}
+
+
+def is_account(fields: Mapping[str, object], accounts: CrmAccounts | None, own_id: str) -> bool | None:
+    """Whether a company with these fields is a customer: it has an account's id, and the values that config wants.
+
+    None where config does not take accounts from this CRM.
+    """
+    if accounts is None:
+        return None
+    told = fields.get(accounts.account_id or own_id)
+    is_named = told is not None and str(told).strip() != ""
+    return is_named and all(str(fields.get(name)) in values for name, values in accounts.only.items())
+
+
 def email_domain(address: object) -> str | None:
     """What is kept of an e-mail address; None where it is none."""
     return address.rpartition("@")[2].strip().lower() or None if isinstance(address, str) and "@" in address else None
@@ -70,7 +99,8 @@ class RawTable:
     `parts` of an object (the items of a subscription) have a table of their own: its name, where they lie, columns.
     `opens` is the entity whose days a new row touches: the day of `created` for the first row of an object, the
     day of loading for the later ones, and those of the columns `settles`. Of an object that never `changes` (an event)
-    the first row counts, and what comes again is not looked at.
+    the first row counts, and what comes again is not looked at. `judged_by` is what in config the connector judges
+    records by: when it changes, everything is asked for again.
     """
 
     name: str
@@ -81,6 +111,7 @@ class RawTable:
     created: str = "created_at"
     settles: tuple[str, ...] = ()
     changes: bool = True
+    judged_by: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

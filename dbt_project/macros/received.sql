@@ -6,6 +6,7 @@
         'subscriptions': ['chargebee', 'stripe'],
         'survey_responses': ['delighted', 'hubspot'],
         'tickets': ['freshdesk', 'intercom', 'zendesk'],
+        'accounts': ['hubspot'],
         'usage_events': ['posthog'],
         'invoices': ['chargebee', 'stripe'],
     }.get(entity, [])) }}
@@ -35,6 +36,20 @@
             {%- endfor %}
         )
     {%- endif -%}
+{% endmacro %}
+
+{# Accounts from every source: the same, but they name themselves. #}
+{% macro accounts_received() %}
+    {%- for provider in providers_of('accounts') if not execute -%}
+        {%- do ref('stg_' ~ provider ~ '__accounts') -%}
+    {%- endfor -%}
+    (
+        select * from {{ ref('stg_files__accounts') }}
+        {%- for provider in enabled_of('accounts') %}
+        {{ union_by_name() }}
+        select * from {{ ref('stg_' ~ provider ~ '__accounts') }}
+        {%- endfor %}
+    )
 {% endmacro %}
 
 {# Those of the entity's providers that this run reads; none while dbt parses. #}

@@ -90,8 +90,23 @@ def test_a_mistake_is_told_and_no_key_is_shown(tmp_path: Path, name: str) -> Non
 
 def test_accounts_come_from_files(tmp_path: Path) -> None:
     assert problems(tmp_path, STRIPE, files=False) == [
-        "sources: 'files' is missing: it holds the accounts, and without them there is nobody to score"
+        "sources: 'files' is missing: it holds the accounts, and without them there is nobody to score; or a CRM gives "
+        "them, as in `hubspot: {accounts: {...}}`"
     ]
+
+
+def test_a_crm_may_give_the_accounts(tmp_path: Path) -> None:
+    def load(accounts: dict[str, Any]) -> Settings:
+        hubspot = {"api_key": "env:KEY", "match": {"by": ["mapping"], "mapping": "map.csv"}, "accounts": accounts}
+        document = {"company": "Acme", "home": "home", "days": {"first": "2026-01-01"}, "sources": {"hubspot": hubspot}}
+        (tmp_path / "pipeline.yml").write_text(yaml.safe_dump(document))
+        return load_settings(tmp_path / "pipeline.yml", {})
+
+    loaded = load({"arr": "annualrevenue", "only": {"lifecyclestage": ["customer"]}}).sources
+    assert loaded.files is None
+    assert loaded.providers["hubspot"].match.mapping == PROJECT_ROOT / "map.csv"
+    with pytest.raises(ConfigError, match=r"sources.hubspot.accounts.arrr: unknown key; did you mean 'arr'"):
+        load({"arrr": "annualrevenue"})
 
 
 def test_a_key_is_read_when_it_is_used() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class FakeHubspot(Provider):
     def put(self, path: str, one: str, seconds: float, company: str | None = None, **properties: Any) -> None:
         held = self.held[path].get(one, {"id": one, "createdAt": iso(seconds), "properties": {}})
         held = {**held, "updatedAt": iso(seconds), "archived": False,
-                "properties": {**held["properties"], "hs_lastmodifieddate": iso(seconds), **properties}}  # fmt: skip
+                "properties": {**held["properties"], "hs_object_id": one, "hs_lastmodifieddate": iso(seconds),
+                               **properties}}  # fmt: skip
         if company:
             held["associations"] = {"companies": {"results": [{"id": company, "type": "feedback_to_company"}]}}
         self.held[path][one] = held
@@ -87,9 +89,9 @@ def company(tmp_path: Path, server: FakeHubspot, monkeypatch: pytest.MonkeyPatch
 def test_the_first_load_reads_everything_once(company: ApiCompany, server: FakeHubspot) -> None:
     company.source["match"] = {"by": ["external_id"], "external_id": "account_no"}
     assert company.load().by_table == {"companies": 5, "feedback_submissions": 3}
-    columns = "id, external_id, email_domain, owner, lifecycle_stage"
+    columns = "id, external_id, email_domain, is_account, account_id"
     assert company.rows(f"select {columns} from raw_hubspot.companies order by id limit 1") == [
-        ("0", "A0", "Org0.example", "7", "customer")
+        ("0", "A0", "Org0.example", None, None)
     ]
     columns = "id, company_id, contact_id, survey_type, value, csat_scale, submitted_at"
     assert company.rows(f"select {columns} from raw_hubspot.feedback_submissions order by id limit 1") == [
@@ -101,10 +103,40 @@ def test_the_first_load_reads_everything_once(company: ApiCompany, server: FakeH
 def test_what_nobody_needs_is_neither_asked_for_nor_stored(company: ApiCompany, server: FakeHubspot) -> None:
     company.load()
     assert {name for body in server.bodies for name in body["properties"]} == {
-        "domain", "lifecyclestage", "hubspot_owner_id", "hs_lastmodifieddate"
+        "domain", "hs_lastmodifieddate"
     }  # fmt: skip
     for secret in ("Jane", "rude", KEY):
         assert secret not in company.stored()
+
+
+def test_companies_are_accounts_where_config_says_so(company: ApiCompany, server: FakeHubspot) -> None:
+    company.source["accounts"] = {
+        "account_id": "account_no", "arr": "annualrevenue", "renewal_on": "renewal_date", "owner": "hubspot_owner_id",
+        "only": {"lifecyclestage": ["customer", "evangelist"]},
+    }  # fmt: skip
+    server.put(COMPANIES, "1", NOW - 80_000, annualrevenue="54000.5", renewal_date="2026-09-30")
+    server.put(COMPANIES, "2", NOW - 80_000, lifecyclestage="lead")
+    server.put(COMPANIES, "3", NOW - 80_000, account_no="  ")
+    company.load()
+    columns = "id, is_account, account_id, account_arr, account_renewal_on::varchar, account_owner, account_segment"
+    assert company.rows(f"select {columns} from raw_hubspot.companies where id in ('1', '2', '3') order by id") == [
+        ("1", True, "A1", Decimal("54000.5"), "2026-09-30", "7", None),
+        ("2", False, "A2", None, None, "7", None),
+        ("3", False, "  ", None, None, "7", None),
+    ]
+    assert "account_no" in server.bodies[0]["properties"]
+    assert "lifecyclestage" in server.bodies[0]["properties"]
+
+
+def test_who_is_a_customer_is_judged_again_when_config_changes(company: ApiCompany, server: FakeHubspot) -> None:
+    company.source["accounts"] = {}
+    company.load()
+    assert company.rows("select count(*) from raw_hubspot.companies where is_account") == [(5,)]
+    assert company.rows("select account_id from raw_hubspot.companies order by id limit 1") == [("0",)]
+    company.source["accounts"] = {"account_id": "account_no", "only": {"lifecyclestage": ["nobody"]}}
+    company.load(LATE, NOW + 60)
+    newest = "select * from raw_hubspot.companies qualify row_number() over (partition by id order by _seq desc) = 1"
+    assert company.rows(f"select count(*), bool_or(is_account) from ({newest})") == [(5, False)]
 
 
 def test_a_field_that_config_keeps_is_asked_for(company: ApiCompany, server: FakeHubspot) -> None:

@@ -1,6 +1,6 @@
 -- grain: account and version; a version holds from known_from up to, not including, known_until
 with received as (
-    select * from {{ ref('stg_files__accounts') }}
+    select * from {{ accounts_received() }}
 ),
 
 last_of_day as (

@@ -1,17 +1,26 @@
 -- grain: company of HubSpot
--- Of a deleted company the last that it told still says which account its answers belong to.
+-- Of a deleted company the last that it told still says which account its answers belong to. Where config takes accounts
+-- from HubSpot, a company that never was one (a lead) is no customer.
 with newest as (
     {{ newest_of(source('raw_hubspot', 'companies')) }}
+),
+
+customers as (
+    select distinct id
+    from {{ source('raw_hubspot', 'companies') }}
+    where coalesce(is_account, true)
 ),
 
 renamed as (
     select
         'hubspot' as source,
-        id as customer_id,
-        external_id,
-        lower(domain) as domain,
-        lower(email_domain) as email_domain
+        newest.id as customer_id,
+        newest.external_id,
+        lower(newest.domain) as domain,
+        lower(newest.email_domain) as email_domain
     from newest
+    inner join customers
+        on newest.id = customers.id
 )
 
 select * from renamed
