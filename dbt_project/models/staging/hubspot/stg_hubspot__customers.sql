@@ -1,6 +1,6 @@
 -- grain: company of HubSpot
--- Of a deleted company the last that it told still says which account its answers belong to. Where config takes accounts
--- from HubSpot, a company that never was one (a lead) is no customer.
+-- Of a deleted company the last that it told still says which account its answers belong to. Where config takes its
+-- accounts from HubSpot, a company that never was one (a lead) is no customer.
 with newest as (
     {{ newest_of(source('raw_hubspot', 'companies')) }}
 ),
