@@ -116,6 +116,17 @@ class PosthogSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
 
 
+class SalesforceSource(ApiSource):
+    """Salesforce. Fields that `match` and `accounts` name are those of its accounts, such as Type or Owner.Name."""
+
+    client_id: Secret
+    client_secret: Secret
+    match: Match
+    accounts: CrmAccounts | None = None
+    url: Address
+    look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
+
+
 class StripeSource(ApiSource):
     """Stripe. `look_back_minutes` is how far before the newest change seen the next run asks again."""
 
@@ -195,6 +206,7 @@ ProviderSource = (
     | HubspotSource
     | IntercomSource
     | PosthogSource
+    | SalesforceSource
     | StripeSource
     | ZendeskSource
 )
@@ -207,6 +219,7 @@ PROVIDERS: dict[str, type[ProviderSource]] = {
     "hubspot": HubspotSource,
     "intercom": IntercomSource,
     "posthog": PosthogSource,
+    "salesforce": SalesforceSource,
     "stripe": StripeSource,
     "zendesk": ZendeskSource,
 }

@@ -22,6 +22,7 @@ from dagster_project.provider_settings import (
     IntercomSource,
     PosthogSource,
     ProviderSource,
+    SalesforceSource,
     StripeSource,
     ZendeskSource,
     check_providers,
@@ -136,6 +137,7 @@ class Sources(Strict):
     hubspot: HubspotSource | None = None
     intercom: IntercomSource | None = None
     posthog: PosthogSource | None = None
+    salesforce: SalesforceSource | None = None
     zendesk: ZendeskSource | None = None
 
     @property

@@ -25,7 +25,7 @@ ATTEMPTS = 6  # the first call and five more: together about a minute of waiting
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two attempts; each about twice the one before
 LONGEST_RETRY_AFTER = 600.0  # seconds; a provider that asks for more has closed for the day
 TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two pieces of an answer
-_BUSY, _OK = 429, 200
+_BUSY, _OK, _BAD_REQUEST = 429, 200, 400
 
 T = TypeVar("T")
 
@@ -36,6 +36,10 @@ class ProviderError(Exception):
 
 class NotFoundError(ProviderError):
     """The provider does not have what was asked for."""
+
+
+class BadRequestError(ProviderError):
+    """The provider does not understand what it was asked."""
 
 
 class WrongKeyError(ProviderError):
@@ -94,18 +98,25 @@ class Client:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at `path`. Raises ProviderError, or its kinds NotFoundError and WrongKeyError."""
-        return self._object(path, self._call("GET", path, query or {}, None))
+        return self._object(path, self._call("GET", path, query or {}, {}))
 
     def get_list(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The JSON list of objects at `path`. Raises as `get` does."""
-        answer = self._call("GET", path, query or {}, None)
+        answer = self._call("GET", path, query or {}, {})
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
             raise ProviderError(f"{self.provider}: {path} answered with something that is no list of JSON objects")
         return answer
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object that `path` answers to a question in JSON: a search, nothing is changed. Raises as `get`."""
-        return self._object(path, self._call("POST", path, {}, body))
+    def use(self, auth: requests.auth.AuthBase) -> None:
+        """Go on with another key: that of a session."""
+        self._session.auth = auth
+
+    def post(self, path: str, body: Mapping[str, Any], *, form: bool = False) -> dict[str, Any]:
+        """The JSON object that `path` answers to a question in JSON, or in a form: a search, nothing is changed.
+
+        Raises as `get`.
+        """
+        return self._object(path, self._call("POST", path, {}, {"data": body} if form else {"json": body}))
 
     def objects(self, path: str, page: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         """The objects that `path` listed under a name, each with its id. Raises ProviderError for anything else."""
@@ -129,7 +140,7 @@ class Client:
             raise ProviderError(f"{self.provider}: {path} answered with something that is no JSON object")
         return answer
 
-    def _call(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None) -> Any:
+    def _call(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             answer, problem, wait = self._try(method, path, query, body)
             if not problem:
@@ -146,14 +157,14 @@ class Client:
         return float(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * (0.5 + self.jitter() / 2))
 
     def _try(
-        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]
     ) -> tuple[Any, str, float | None]:
         """One call: the answer; or what was wrong with it, and the wait that the provider asked for."""
         self.calls += 1
         address = self.base_url.rstrip("/") + self.base_path + path
         try:
             response = self._session.request(
-                method, address, params=dict(query), json=body, timeout=self.timeouts, allow_redirects=False
+                method, address, params=dict(query), timeout=self.timeouts, allow_redirects=False, **body
             )
         except requests.Timeout:
             return None, "no answer in time", None
@@ -178,7 +189,8 @@ class Client:
         if status in (404, 410):
             raise NotFoundError(f"{self.provider}: {path} is not there ({status})")
         if status != _OK:
-            raise ProviderError(f"{self.provider}: {path} answered with status {status}; check `url` in pipeline.yml")
+            kind = BadRequestError if status == _BAD_REQUEST else ProviderError
+            raise kind(f"{self.provider}: {path} answered with status {status}; check `url` in pipeline.yml")
 
     def _retry_after(self, path: str, header: str | None) -> float | None:
         """Seconds that the provider asks us to wait: a number or a date."""

@@ -82,9 +82,17 @@ def is_account(fields: Mapping[str, object], accounts: CrmAccounts | None, own_i
     """
     if accounts is None:
         return None
-    told = fields.get(accounts.account_id or own_id)
+    told = _told(fields, accounts.account_id or own_id)
     is_named = told is not None and str(told).strip() != ""
-    return is_named and all(str(fields.get(name)) in values for name, values in accounts.only.items())
+    return is_named and all(str(_told(fields, name)) in values for name, values in accounts.only.items())
+
+
+def _told(fields: Mapping[str, object], path: str) -> object:
+    """The value of a field; of an object's field by its path."""
+    value: object = fields
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def email_domain(address: object) -> str | None:

@@ -2,11 +2,11 @@
    those that have customers of their own, to be matched to accounts. The one place that lists them. #}
 {% macro providers_of(entity) %}
     {{ return({
-        'customers': ['chargebee', 'delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'stripe', 'zendesk'],
+        'customers': ['chargebee', 'delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'salesforce', 'stripe', 'zendesk'],
         'subscriptions': ['chargebee', 'stripe'],
         'survey_responses': ['delighted', 'hubspot'],
         'tickets': ['freshdesk', 'intercom', 'zendesk'],
-        'accounts': ['hubspot'],
+        'accounts': ['hubspot', 'salesforce'],
         'usage_events': ['posthog'],
         'invoices': ['chargebee', 'stripe'],
     }.get(entity, [])) }}

@@ -373,9 +373,52 @@ def chargebee() -> Held:
     )
 
 
-SERVED: dict[str, Callable[[], Held]] = {
-    one.__name__: one for one in (chargebee, delighted, freshdesk, hubspot, intercom, posthog, stripe, zendesk)
-}
+def salesforce() -> Held:
+    query = "/services/data/v62.0/queryAll"
+
+    def at(seconds: int) -> str:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+    def record(number: int, seconds: int) -> dict[str, Any]:
+        return {
+            "Id": f"{number:03}",
+            "CreatedDate": at(NOW - 99_000) + "Z",
+            "SystemModstamp": at(seconds) + ".000+0000",
+        }
+
+    def page(path: str, found: list[dict[str, Any]], after: int | None, asked: str | None = None) -> Page:
+        more = {"nextRecordsUrl": f"/services/data/v62.0/query/01g-{after}"} if after else {}
+        return Page(path, {"records": found, **more}, {"q": asked} if asked else {})
+
+    def soql(since: str) -> str:
+        fields = "Id, CreatedDate, SystemModstamp, IsDeleted, Website"
+        return f"select {fields} from Account where SystemModstamp >= {since} order by SystemModstamp, Id"
+
+    token = Page("/services/oauth2/token", {"access_token": "session"}, {}, "POST")
+    following = "/services/data/v62.0/query/01g"
+    base = NOW - 80_000
+    every = [record(number, base + 200 * number) for number in range(80)]
+    first = [
+        token, page(query, every[:20], 20, soql("1999-01-01T00:00:00Z")),
+        *(page(f"{following}-{start}", every[start : start + 20], start + 20 if start < 60 else None)
+          for start in (20, 40, 60)),
+    ]  # fmt: skip
+    changed = [record(3, NOW + 60), record(99, NOW + 70)]
+    last, cut = at(base + 200 * 79 - 3600) + "Z", at(base + 200 * 19 - 3600) + "Z"
+    return Held(
+        {"client_id": "env:PROVIDER_KEY", "client_secret": "env:PROVIDER_KEY",
+         "match": {"by": ["mapping"], "mapping": "map.csv"}},
+        first,
+        {"accounts": {one["Id"] for one in every}},
+        [token, page(query, [*every[70:], *changed], None, soql(last))],
+        {("accounts", one["Id"]) for one in changed},
+        [token, first[1], page(f"{following}-20", every[20:40], 20)],
+        [page(query, every[2:], None, soql(cut))],
+    )  # fmt: skip
+
+
+_EVERY = (chargebee, delighted, freshdesk, hubspot, intercom, posthog, salesforce, stripe, zendesk)
+SERVED: dict[str, Callable[[], Held]] = {one.__name__: one for one in _EVERY}
 
 
 class Company:

@@ -373,6 +373,8 @@ def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
     keys = {
         "api_key": "env:KEY",
         "project": 7,
+        "client_id": "env:ID",
+        "client_secret": "env:SECRET",
         "user": "env:USER",
         "url": "https://api.example",
         "match": {"by": ["email_domain"]},

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from dagster_project.config_file import ConfigError, read_document
 from dagster_project.connectors.files import load_entity, prepare
-from dagster_project.provider_settings import Match
+from dagster_project.provider_settings import CrmAccounts, Match
 from dagster_project.scorecards.alerts import AlertRules, load_alerts
 from dagster_project.scorecards.delivery import Accounts
 from dagster_project.scorecards.load import load_scorecards
@@ -148,7 +148,7 @@ def keys_of(
         path = prefix + (field.alias or name)
         yield Row(path, default(field))
         inner, step = parts(field.annotation)
-        if inner in (Match, Accounts):
+        if inner in (Match, Accounts, CrmAccounts):
             shared.setdefault(inner, path)
         if inner is not None and inner not in told and shared.get(inner, path) == path:
             yield from keys_of(inner, f"{path}{step}.", told, shared)

@@ -56,7 +56,9 @@ def served(script: Script) -> Iterator[Script]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            script.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            is_form = self.headers["Content-Type"] == "application/x-www-form-urlencoded"
+            script.bodies.append(dict(parse_qsl(sent.decode())) if is_form else json.loads(sent))
             self.do_GET()
 
         def do_GET(self) -> None:
