@@ -31,6 +31,12 @@ def _field(value: object) -> str:
     return value
 
 
+def _form_id(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9]+", value):
+        raise refuse(f"should be the id of a form, as in its address; is {show(value)}")
+    return value
+
+
 def _kept(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_FIELD, value):
         raise refuse(f"should be a field of the provider's object, such as metadata.tier; is {show(value)}")
@@ -50,6 +56,7 @@ Secret = Annotated[
 ]
 FieldPath = Annotated[str, BeforeValidator(_field)]
 KeptPath = Annotated[str, BeforeValidator(_kept)]
+FormId = Annotated[str, BeforeValidator(_form_id)]
 Address = Annotated[str, BeforeValidator(_address)]
 Rule = Literal["mapping", "external_id", "domain", "email_domain"]
 
@@ -136,6 +143,26 @@ class StripeSource(ApiSource):
     look_back_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 60
 
 
+class TypeformForm(Strict):
+    """A form: the question whose answer is the score, by its reference or id; what it measures; the highest answer."""
+
+    kind: Literal["nps", "csat", "ces"]
+    score: Text
+    scale: Annotated[Whole, Field(ge=2, le=100)] | None = None
+
+
+class TypeformSource(ApiSource):
+    """Typeform. Fields that `match`, `user_id` and `email` name are hidden fields: hidden.account_id."""
+
+    api_key: Secret
+    forms: Annotated[dict[FormId, TypeformForm], Field(min_length=1)]
+    match: Match
+    url: Address = "https://api.typeform.com"
+    user_id: FieldPath | None = None
+    email: FieldPath | None = None
+    look_back_minutes: Annotated[Whole, Field(ge=30, le=1440)] = 60
+
+
 class ZendeskSource(ApiSource):
     """Zendesk. `user` and `api_key` name the variables with an agent's address and an API token of the account."""
 
@@ -208,6 +235,7 @@ ProviderSource = (
     | PosthogSource
     | SalesforceSource
     | StripeSource
+    | TypeformSource
     | ZendeskSource
 )
 
@@ -221,6 +249,7 @@ PROVIDERS: dict[str, type[ProviderSource]] = {
     "posthog": PosthogSource,
     "salesforce": SalesforceSource,
     "stripe": StripeSource,
+    "typeform": TypeformSource,
     "zendesk": ZendeskSource,
 }
 

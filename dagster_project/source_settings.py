@@ -24,6 +24,7 @@ from dagster_project.provider_settings import (
     ProviderSource,
     SalesforceSource,
     StripeSource,
+    TypeformSource,
     ZendeskSource,
     check_providers,
 )
@@ -138,6 +139,7 @@ class Sources(Strict):
     intercom: IntercomSource | None = None
     posthog: PosthogSource | None = None
     salesforce: SalesforceSource | None = None
+    typeform: TypeformSource | None = None
     zendesk: ZendeskSource | None = None
 
     @property

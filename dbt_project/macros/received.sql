@@ -2,9 +2,9 @@
    those that have customers of their own, to be matched to accounts. The one place that lists them. #}
 {% macro providers_of(entity) %}
     {{ return({
-        'customers': ['chargebee', 'delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'salesforce', 'stripe', 'zendesk'],
+        'customers': ['chargebee', 'delighted', 'freshdesk', 'hubspot', 'intercom', 'posthog', 'salesforce', 'stripe', 'typeform', 'zendesk'],
         'subscriptions': ['chargebee', 'stripe'],
-        'survey_responses': ['delighted', 'hubspot'],
+        'survey_responses': ['delighted', 'hubspot', 'typeform'],
         'tickets': ['freshdesk', 'intercom', 'zendesk'],
         'accounts': ['hubspot', 'salesforce'],
         'usage_events': ['posthog'],

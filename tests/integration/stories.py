@@ -378,6 +378,7 @@ def unit_tests(folder: Path, sample: Sample, end: End) -> UnitTests:
         "user": "env:USER",
         "url": "https://api.example",
         "match": {"by": ["email_domain"]},
+        "forms": {"f": {"kind": "nps", "score": "q"}},
     }
     with duckdb.connect(str(home.warehouse)) as warehouse:
         for name, kind in PROVIDERS.items():
