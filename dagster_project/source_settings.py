@@ -15,6 +15,7 @@ from dagster_project.config_types import Name, Number, Place, Strict, Text, Time
 from dagster_project.entities import ENTITIES, Column, Entity
 from dagster_project.provider_settings import (
     PROVIDERS,
+    Address,
     ChargebeeSource,
     DelightedSource,
     FreshdeskSource,
@@ -23,6 +24,7 @@ from dagster_project.provider_settings import (
     PosthogSource,
     ProviderSource,
     SalesforceSource,
+    Secret,
     StripeSource,
     TypeformSource,
     ZendeskSource,
@@ -62,6 +64,12 @@ def _plain_text(value: object) -> object:
 def _glob(value: str) -> str:
     if Path(value).is_absolute() or ".." in Path(value).parts:
         raise refuse(f"{show(value)} leads out of the source's folder; name files inside `folder`, without '..'")
+    return value
+
+
+def _bucket(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise refuse(f"should be the name of a bucket, without s3:// and without a folder; is {show(value)}")
     return value
 
 
@@ -119,10 +127,22 @@ class FileEntity(Strict):
     columns: dict[str, Annotated[ColumnMapping, BeforeValidator(_short_mapping)]]
 
 
+class ObjectStore(Strict):
+    """An S3-compatible store whose objects are the files. Without keys those of the machine are used."""
+
+    bucket: Annotated[str, BeforeValidator(_bucket)]
+    prefix: Text = ""
+    region: Text | None = None
+    endpoint: Address | None = None
+    key_id: Secret | None = None
+    secret: Secret | None = None
+
+
 class FilesSource(Strict):
     """A folder of files. `timezone` is that of times which carry no offset; the company's where left out."""
 
     folder: Place
+    store: ObjectStore | None = None
     timezone: Timezone | None = None
     entities: dict[Name, FileEntity]
 
@@ -165,6 +185,7 @@ def check_sources(data: dict[str, Any]) -> Found:
         yield ("sources",), missing if named else "names no source, so there is nothing to score; legal: files"
         return
     yield from check_providers(sources)
+    yield from _check_store(mapping(mapping(sources.get("files")).get("store")))
     entities = mapping(mapping(sources.get("files")).get("entities"))
     path: KeyPath = ("sources", "files", "entities")
     if entities and "accounts" not in entities and not has_accounts:
@@ -174,6 +195,12 @@ def check_sources(data: dict[str, Any]) -> Found:
             yield (*path, name), f"unknown entity; {suggest(name, ENTITIES)}"
         elif isinstance(content, dict):
             yield from _check_entity(ENTITIES[name], content, (*path, name), set(entities))
+
+
+def _check_store(store: dict[str, Any]) -> Found:
+    for one, other in (("key_id", "secret"), ("secret", "key_id")):
+        if store.get(one) is not None and store.get(other) is None:
+            yield ("sources", "files", "store"), f"'{other}' is missing: it goes with {one}"
 
 
 def _check_entity(entity: Entity, content: dict[str, Any], path: KeyPath, entities: set[str]) -> Found:

@@ -109,7 +109,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     if settings.sources.files is None:  # a CRM gives the accounts
         return
     folder = settings.sources.files.folder
-    if not Path(folder).is_dir():
+    if settings.sources.files.store is None and not Path(folder).is_dir():
         yield Finding("problem", "files", f"the folder {folder} is not there: make it, or change sources.files.folder")
         return
     for entity in settings.sources.files.entities:

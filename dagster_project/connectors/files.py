@@ -23,6 +23,7 @@ from dagster_project.connectors.casts import Clocks
 from dagster_project.connectors.contract import through
 from dagster_project.connectors.json_lines import json_keys, mapped_columns
 from dagster_project.connectors.ledger import Counts, Fresh, prepare
+from dagster_project.connectors.object_store import copy_objects
 from dagster_project.connectors.readers import Incoming, examine
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, find_files
 from dagster_project.connectors.staging import Stage, Staged
@@ -86,6 +87,7 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
     if source is None or entity not in source.entities:
         return LoadResult()
     contract, mapping = ENTITIES[entity], source.entities[entity]
+    copy_objects(source, mapping.files)
     files = find_files(source, mapping)
     if not files:
         missing = f"no file matches {', '.join(mapping.files)} in {source.folder}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.connectors.ledger import Fresh
+from dagster_project.connectors.object_store import count_objects
 from dagster_project.connectors.readers import examine, refuse_missing_keys
 from dagster_project.connectors.source_files import SourceFile, SourceFileError, find_files
 from dagster_project.entities import ENTITIES
@@ -25,6 +26,8 @@ def check_files(settings: Settings, entity: str) -> int:
     if source is None or entity not in source.entities:
         return 0
     mapping = source.entities[entity]
+    if source.store is not None:  # nothing is copied for a look
+        return count_objects(source, mapping.files)
     files = find_files(source, mapping)
     if entity == "accounts" and not files:
         raise SourceFileError(
