@@ -248,7 +248,7 @@ class Settings(PipelineFile):
         if self.repeats_days is not None:
             mapped["repeats_days"] = self.repeats_days
         if self.sources.files is not None:
-            mapped["files"] = self.sources.files.model_dump(mode="json", exclude={"folder", "store"})
+            mapped["files"] = self.sources.files.model_dump(mode="json", exclude={"folder", "store", "database"})
         for name, source in self.sources.providers.items():
             mapped[name] = source.match.model_dump(mode="json", include={"by", "external_id", "domain"})
         return hashlib.sha256(json.dumps(mapped, sort_keys=True).encode()).hexdigest()[:12]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dagster_project.config_file import KeyPath, mapping, sequence, suggest
-from dagster_project.config_types import Name, Number, Place, Strict, Text, Timezone, refuse, show
+from dagster_project.config_types import Name, Number, Place, Strict, Text, Timezone, Whole, refuse, show
 from dagster_project.entities import ENTITIES, Column, Entity
 from dagster_project.provider_settings import (
     PROVIDERS,
@@ -70,6 +70,12 @@ def _glob(value: str) -> str:
 def _bucket(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
         raise refuse(f"should be the name of a bucket, without s3:// and without a folder; is {show(value)}")
+    return value
+
+
+def _table(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\w+(\.\w+)?", value):
+        raise refuse(f"should be a table, as in public.events; is {show(value)}")
     return value
 
 
@@ -138,11 +144,31 @@ class ObjectStore(Strict):
     secret: Secret | None = None
 
 
+class Extract(Strict):
+    """What is asked of a database: a table or a query. With a `cursor` only rows that are new by this column.
+
+    `look_back_minutes` is how far before the newest row the next run looks for rows that came late; only for times.
+    """
+
+    table: Annotated[str, BeforeValidator(_table)] | None = None
+    query: Text | None = None
+    cursor: Name | None = None
+    look_back_minutes: Annotated[Whole, Field(ge=0, le=10_080)] = 0
+
+
+class Database(Strict):
+    """A PostgreSQL database; `url` names the variable that holds its address, with user and password."""
+
+    url: Secret
+    extracts: Annotated[dict[Name, Extract], Field(min_length=1)]
+
+
 class FilesSource(Strict):
     """A folder of files. `timezone` is that of times which carry no offset; the company's where left out."""
 
     folder: Place
     store: ObjectStore | None = None
+    database: Database | None = None
     timezone: Timezone | None = None
     entities: dict[Name, FileEntity]
 
@@ -186,6 +212,7 @@ def check_sources(data: dict[str, Any]) -> Found:
         return
     yield from check_providers(sources)
     yield from _check_store(mapping(mapping(sources.get("files")).get("store")))
+    yield from _check_extracts(mapping(mapping(mapping(sources.get("files")).get("database")).get("extracts")))
     entities = mapping(mapping(sources.get("files")).get("entities"))
     path: KeyPath = ("sources", "files", "entities")
     if entities and "accounts" not in entities and not has_accounts:
@@ -201,6 +228,15 @@ def _check_store(store: dict[str, Any]) -> Found:
     for one, other in (("key_id", "secret"), ("secret", "key_id")):
         if store.get(one) is not None and store.get(other) is None:
             yield ("sources", "files", "store"), f"'{other}' is missing: it goes with {one}"
+
+
+def _check_extracts(extracts: dict[str, Any]) -> Found:
+    for name, content in extracts.items():
+        extract, path = mapping(content), ("sources", "files", "database", "extracts", name)
+        if (extract.get("table") is None) == (extract.get("query") is None):
+            yield path, "needs one of table and query"
+        if extract.get("cursor") is None and extract.get("look_back_minutes"):
+            yield (*path, "look_back_minutes"), "goes with a cursor; leave it out, everything is read each time"
 
 
 def _check_entity(entity: Entity, content: dict[str, Any], path: KeyPath, entities: set[str]) -> Found:

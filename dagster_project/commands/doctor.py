@@ -102,6 +102,20 @@ def _warehouse(settings: Settings) -> Finding:
     return Finding("ok", "warehouse", f"{scored} scored, {first} to {last}" if count else "no day is scored yet")
 
 
+def _database(settings: Settings) -> Iterator[Finding]:
+    from dagster_project.connectors.database import try_database
+    from dagster_project.connectors.source_files import SourceFileError
+
+    files = settings.sources.files
+    if files is None or files.database is None:
+        return
+    try:
+        for told in try_database(files):
+            yield Finding("ok", "database", told)
+    except SourceFileError as error:
+        yield Finding("problem", "database", str(error))
+
+
 def _files(settings: Settings) -> Iterator[Finding]:
     from dagster_project.connectors.inspection import check_files
     from dagster_project.connectors.source_files import SourceFileError
@@ -109,7 +123,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
     if settings.sources.files is None:  # a CRM gives the accounts
         return
     folder = settings.sources.files.folder
-    if settings.sources.files.store is None and not Path(folder).is_dir():
+    yield from _database(settings)
+    is_made_here = settings.sources.files.store is not None or settings.sources.files.database is not None
+    if not is_made_here and not Path(folder).is_dir():
         yield Finding("problem", "files", f"the folder {folder} is not there: make it, or change sources.files.folder")
         return
     for entity in settings.sources.files.entities:

@@ -21,6 +21,7 @@ from dagster_project import retention
 from dagster_project.connectors import ledger, quarantine
 from dagster_project.connectors.casts import Clocks
 from dagster_project.connectors.contract import through
+from dagster_project.connectors.database import extract_rows
 from dagster_project.connectors.json_lines import json_keys, mapped_columns
 from dagster_project.connectors.ledger import Counts, Fresh, prepare
 from dagster_project.connectors.object_store import copy_objects
@@ -88,6 +89,7 @@ def load_entity(con: duckdb.DuckDBPyConnection, settings: Settings, entity: str,
         return LoadResult()
     contract, mapping = ENTITIES[entity], source.entities[entity]
     copy_objects(source, mapping.files)
+    extract_rows(source, mapping.files)
     files = find_files(source, mapping)
     if not files:
         missing = f"no file matches {', '.join(mapping.files)} in {source.folder}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from dagster_project.connectors.database import extracts_of
 from dagster_project.connectors.ledger import Fresh
 from dagster_project.connectors.object_store import count_objects
 from dagster_project.connectors.readers import examine, refuse_missing_keys
@@ -28,6 +29,9 @@ def check_files(settings: Settings, entity: str) -> int:
     mapping = source.entities[entity]
     if source.store is not None:  # nothing is copied for a look
         return count_objects(source, mapping.files)
+    extracts = extracts_of(source, mapping.files)
+    if extracts:
+        return len(extracts)
     files = find_files(source, mapping)
     if entity == "accounts" and not files:
         raise SourceFileError(

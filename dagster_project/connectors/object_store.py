@@ -46,7 +46,7 @@ def copy_objects(source: FilesSource, patterns: Iterable[str]) -> int:
     store = source.store
     if store is None:
         return 0
-    wanted = re.compile("|".join(f"(?:{_as_regex(pattern)})" for pattern in patterns))
+    wanted = re.compile("|".join(f"(?:{as_regex(pattern)})" for pattern in patterns))
     source.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     manifest = source.folder / MANIFEST
     known: dict[str, list[int]] = json.loads(manifest.read_text()) if manifest.exists() else {}
@@ -61,7 +61,7 @@ def copy_objects(source: FilesSource, patterns: Iterable[str]) -> int:
             _copy(filesystem, info, here)
             known[name] = mark
             copied += 1
-            _write(manifest, json.dumps(known))
+            write_whole(manifest, json.dumps(known))
     return copied
 
 
@@ -70,7 +70,7 @@ def count_objects(source: FilesSource, patterns: Iterable[str]) -> int:
     store = source.store
     if store is None:
         return 0
-    wanted = re.compile("|".join(f"(?:{_as_regex(pattern)})" for pattern in patterns))
+    wanted = re.compile("|".join(f"(?:{as_regex(pattern)})" for pattern in patterns))
     with _told(store):
         return sum(wanted.fullmatch(name) is not None for name, _ in _listed(_filesystem(store), store))
 
@@ -118,7 +118,8 @@ def _copy(filesystem: S3FileSystem, info: FileInfo, here: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
     part = file.with_name(f"{file.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(file)
@@ -143,7 +144,7 @@ def _told(store: ObjectStore) -> Iterator[None]:
 
 
 @functools.cache
-def _as_regex(pattern: str) -> str:
+def as_regex(pattern: str) -> str:
     """A glob as a regular expression over a whole name: `**/` is any folders, `*` and `?` stay within one."""
     parts = []
     for part in re.split(r"(\*\*/|\*|\?|\[[^\]]+\])", pattern):

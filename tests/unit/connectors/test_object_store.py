@@ -255,5 +255,5 @@ def test_patterns_match_as_they_do_in_a_folder(
         (tmp_path / name).touch()
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob(pattern)) == sorted(fits)
 
-    wanted = re.compile(object_store._as_regex(pattern))
+    wanted = re.compile(object_store.as_regex(pattern))
     assert [name for name in (*fits, *does_not) if wanted.fullmatch(name)] == fits
