@@ -53,6 +53,44 @@ def run(
 
 
 @app.command()
+def init(
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The config to write.")] = Path("my/pipeline.yml"),
+    company: Annotated[str | None, typer.Option(help="What the company is called.")] = None,
+    timezone: Annotated[str, typer.Option(help="Where a day begins and ends, such as Europe/Berlin.")] = "UTC",
+    first: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="First day that gets a score.")
+    ] = None,
+    accounts: Annotated[Path | None, typer.Option(metavar="FILE", help="A CSV file of accounts.")] = None,
+    provider: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A provider to read; may be repeated.")
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PROVIDER.KEY=VALUE", help="What a provider needs; may be repeated."),
+    ] = None,
+) -> None:
+    """Write a first pipeline.yml for your own data; what the options leave out is asked.
+
+    Columns of the file are guessed by their names. Keys of providers become names of environment variables.
+    """
+    from dagster_project.commands.init import InitError, asked_of, write_config
+
+    ask = asked_of(sys.stdin.isatty())
+    try:
+        named = company or ask("What is the company called?")
+        begins = first.date().isoformat() if first else ask("First day that gets a score (YYYY-MM-DD)?")
+        answers = dict(one.partition("=")[::2] for one in answer or ())
+        variables = write_config(to, named, timezone, begins, accounts, provider or [], answers, ask)
+    except InitError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"Wrote {to}.")
+    for name in variables:
+        typer.echo(f"  set {name}")
+    typer.echo(f"Next: HEALTH_CONFIG={to} health doctor")
+
+
+@app.command()
 def doctor() -> None:
     """Check config, files, mapping, credentials and the installation; say what to fix. Writes nothing."""
     from dagster_project.commands.doctor import examine

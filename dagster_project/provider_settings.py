@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from dagster_project.config_file import ConfigError, KeyPath, mapping, sequence
 from dagster_project.config_types import Name, Number, Place, Strict, Text, Whole, refuse, show
@@ -267,6 +268,11 @@ def check_providers(sources: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
                 yield (*path, rule), f"is not used: add {rule} to `by`, or leave it out"
         for rule in sorted({rule for rule in rules if rules.count(rule) > 1}):
             yield ("sources", name, "match", "by"), f"{show(rule)} stands here twice; once is enough"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a key of config names a variable that holds a secret."""
+    return field.metadata == list(get_args(Secret)[1:])
 
 
 def key_of(secret: str, environ: Mapping[str, str] | None = None) -> str:
