@@ -138,6 +138,6 @@ def asked_of(terminal: bool) -> Ask:
     def ask(question: str) -> str:
         if not terminal:
             raise InitError(f"{question}: there is no terminal to ask at; give it as an option (health init --help)")
-        return str(typer.prompt(question))
+        return str(typer.prompt(question, prompt_suffix=" "))
 
     return ask
