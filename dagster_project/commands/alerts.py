@@ -46,6 +46,20 @@ def list_() -> None:
 
 
 @alerts.command()
+def history() -> None:
+    """Show how many breaches opened each month, and for how many accounts: are these rules too loud?"""
+    from dagster_project.destinations.alert_messages import read_months
+
+    months = read_months(_mart(settings_or_exit()))
+    typer.echo("month     opened  of accounts  per account")
+    for month, opened, accounts in months:
+        typer.echo(f"{month:%Y-%m}  {opened:8,}  {accounts:11,}  {opened / accounts:11.2f}")
+    total, most = sum(opened for _, opened, _ in months), sum(accounts for _, _, accounts in months)
+    if most:
+        typer.echo(f"{total:,} in {len(months)} months, {total / most:.2f} for an account and month")
+
+
+@alerts.command()
 def acknowledge(breach: Breach, by: By = None) -> None:
     """Say that somebody has taken it up: it does not escalate any more."""
     _act(breach, "acknowledge", by)

@@ -81,6 +81,26 @@ def newest_day(mart: Path) -> date | None:
     return newest
 
 
+def read_months(mart: Path) -> list[tuple[date, int, int]]:
+    """Months with scores: (first of the month, breaches opened in it, accounts scored in it)."""
+    with opened(mart, "mart", {}) as con:
+        con.execute(f"use {quoted('mart', MART_SCHEMA)}")
+        return con.execute(
+            """
+            with scored as (
+                select date_trunc('month', day)::date as month, count(distinct account_id) as accounts
+                from fct_health_scores
+                group by all
+            ), opened as (
+                select date_trunc('month', opened_on)::date as month, count(*) as breaches
+                from fct_breaches
+                group by all
+            )
+            select month, coalesce(breaches, 0), accounts from scored left join opened using (month) order by month
+            """
+        ).fetchall()
+
+
 def read_breaches(mart: Path, since: date) -> list[Row]:
     """Breaches that are open or closed since a day, each with its account's facts."""
     with opened(mart, "mart", {}) as con:

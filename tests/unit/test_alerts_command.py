@@ -117,6 +117,14 @@ def test_a_channel_that_does_not_take_it_ends_with_4(health: Health, company: Al
     assert "channel crm: 1 message could not be sent: answered with status 500" in done.stderr
 
 
+def test_the_history_counts_breaches_by_month(health: Health, company: AlertCompany) -> None:
+    assert health("history").stdout.splitlines() == [
+        "month     opened  of accounts  per account",
+        "2026-03         3            1         3.00",
+        "3 in 1 months, 3.00 for an account and month",
+    ]
+
+
 def test_without_a_mart_it_says_what_to_do(health: Health, company: AlertCompany) -> None:
     company.mart.unlink()
     done = health("list")
