@@ -1,4 +1,5 @@
 -- A breach does not open again in the cool-down of its rule.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_breaches'}}}) }}
 with breaches as (
     select
         rule,
