@@ -1,7 +1,9 @@
 """Freshdesk into `raw_freshdesk.*`: companies, tickets with their times, satisfaction ratings.
 
-Tickets are asked for by the time of their last change, in its order. A page of them is always the first after a time: a
-ticket that changes meanwhile moves to the end, and pages counted from the beginning would then leave one out.
+Tickets are asked for by the time of their last change, in its order. Where a page spans more than a second, the next is
+the first after a time: a ticket that changes meanwhile moves to the end, and pages counted from the beginning would
+then leave one out; nor does Freshdesk give more than 300 of those. Tickets that are deleted or marked as spam leave
+that list and stand in two of their own.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dagster_project.connectors.http_client import Basic, Client, ProviderError, walk
+from dagster_project.connectors.http_client import Basic, Client, ProviderError, WrongKeyError, walk
 from dagster_project.connectors.landing import Batch, State
-from dagster_project.connectors.raw_tables import RawTable, matching, text, time, whole
+from dagster_project.connectors.raw_tables import RawTable, matching, text, time, truth, whole
 from dagster_project.provider_settings import FreshdeskSource, key_of
 
 PERMISSIONS = "the API key of an agent who may see all tickets, companies and satisfaction surveys (profile settings)"
@@ -21,6 +23,8 @@ _TICKETS = "/api/v2/tickets"
 _COMPANIES = "/api/v2/companies"
 _RATINGS = "/api/v2/surveys/satisfaction_ratings"
 _BEGINNING = "2010-01-01T00:00:00Z"  # before Freshdesk was; without a time it gives the last 30 days only
+_DISCARDED = ("deleted", "spam")
+_NOT_IN_PLAN = "require_feature"  # Freshdesk's word for it
 _STATS = ("first_responded_at", "resolved_at", "closed_at", "reopened_at")
 _OF_ALL = {"id": text("id"), "created_at": time("created_at"), "updated_at": time("updated_at")}
 
@@ -38,12 +42,16 @@ def tables(source: FreshdeskSource) -> tuple[RawTable, ...]:
         ),
         RawTable(
             "tickets",
-            ("id", "created_at", "updated_at", "company_id", "status", "priority", *(f"stats.{one}" for one in _STATS)),
+            (
+                "id", "created_at", "updated_at", "company_id", "status", "priority", "is_discarded",
+                *(f"stats.{one}" for one in _STATS),
+            ),
             {
                 **_OF_ALL,
                 "company_id": text("company_id"),
                 "status": whole("status"),
                 "priority": whole("priority"),
+                "is_discarded": truth("is_discarded"),
                 **{name: time(f"stats.{name}") for name in _STATS},
             },
             opens="tickets",
@@ -55,7 +63,7 @@ def tables(source: FreshdeskSource) -> tuple[RawTable, ...]:
             {**_OF_ALL, "ticket_id": text("ticket_id"), "rating": whole("ratings.default_question")},
             opens="tickets",
         ),
-    )
+    )  # fmt: skip
 
 
 def client(source: FreshdeskSource, environ: Mapping[str, str] | None = None) -> Client:
@@ -80,15 +88,18 @@ def pull(api: Client, source: FreshdeskSource, state: State, now: int) -> Iterat
     back = timedelta(minutes=source.look_back_minutes)
     for companies in _numbered(api, _COMPANIES, {}):
         yield Batch("companies", [_with_domain(one) for one in companies], _COMPANIES, state)
-    since = _earlier(state["tickets"], back) if "tickets" in state else _BEGINNING
-    for tickets in _tickets(api, since):
-        state = {**state, "tickets": tickets[-1]["updated_at"]} if tickets else state
-        yield Batch("tickets", tickets, _TICKETS, state)
-    since = _earlier(state["ratings"], back) if "ratings" in state else _BEGINNING
-    for ratings in _numbered(api, _RATINGS, {"created_since": since}):
+    for kind in ("tickets", *_DISCARDED):
+        for tickets in _tickets(api, kind, _since(state, kind, back)):
+            state = {**state, kind: tickets[-1]["updated_at"]} if tickets else state
+            yield Batch("tickets", tickets, _TICKETS, state)
+    for ratings in _ratings(api, _since(state, "ratings", back)):
         yield Batch("satisfaction_ratings", ratings, _RATINGS, state)
     reached = datetime.fromtimestamp(now, UTC)
     yield Batch("satisfaction_ratings", [], _RATINGS, {**state, "ratings": _written(reached)})
+
+
+def _since(state: State, kind: str, back: timedelta) -> str:
+    return _earlier(state[kind], back) if kind in state else _BEGINNING
 
 
 def _numbered(api: Client, path: str, asked: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
@@ -102,20 +113,31 @@ def _numbered(api: Client, path: str, asked: Mapping[str, str]) -> Iterator[list
         yield records
 
 
-def _tickets(api: Client, since: str) -> Iterator[list[dict[str, Any]]]:
-    """Pages of tickets in the order of their last change; the last of a page comes again with the next one."""
+def _ratings(api: Client, since: str) -> Iterator[list[dict[str, Any]]]:
+    """Pages of ratings given since a time; none where the plan of the account has no surveys."""
+    try:
+        yield from _numbered(api, _RATINGS, {"created_since": since})
+    except WrongKeyError as error:
+        if error.code != _NOT_IN_PLAN:
+            raise
+
+
+def _tickets(api: Client, kind: str, since: str) -> Iterator[list[dict[str, Any]]]:
+    """Pages of tickets, or of those discarded, in the order of change; the last of a page comes again with the next."""
+    asked = {"per_page": str(PAGE), "include": "stats", "order_by": "updated_at", "order_type": "asc"}
+    is_discarded = kind in _DISCARDED
+    if is_discarded:
+        asked["filter"] = kind
 
     def fetch(place: Place | None) -> tuple[list[dict[str, Any]], Place | None]:
         after, page = place or (since, 1)
-        records = api.get_list(
-            _TICKETS,
-            {"updated_since": after, "page": str(page), "per_page": str(PAGE), "include": "stats",
-             "order_by": "updated_at", "order_type": "asc"},
-        )  # fmt: skip
+        found = api.get_list(_TICKETS, {**asked, "updated_since": after, "page": str(page)})
+        records = [{**one, "is_discarded": is_discarded} for one in found]
         if len(records) < PAGE:
             return records, None
-        reached = _earlier(records[-1].get("updated_at"), timedelta(seconds=1))  # others may bear the same second
-        return records, (reached, 1) if reached > after else (after, page + 1)
+        first, last = (_earlier(one.get("updated_at"), timedelta()) for one in (records[0], records[-1]))
+        reached = _earlier(last, timedelta(seconds=1))  # others may bear the same second
+        return records, (reached, 1) if reached > first else (after, page + 1)
 
     for records, _ in walk(f"freshdesk: {_TICKETS}", (since, 1), fetch):
         yield records

@@ -43,7 +43,11 @@ class BadRequestError(ProviderError):
 
 
 class WrongKeyError(ProviderError):
-    """The provider refused the key."""
+    """The provider refused the key. `code` is its own word for the reason, empty where it gives none."""
+
+    def __init__(self, told: str, code: str = "") -> None:
+        super().__init__(told)
+        self.code = code
 
 
 class Header(requests.auth.AuthBase):
@@ -176,16 +180,18 @@ class Client:
             return None, "too many requests (429)", self._retry_after(path, response.headers.get("Retry-After"))
         if response.status_code >= 500:
             return None, f"status {response.status_code}", None
-        self._refuse(path, response.status_code)
+        self._refuse(path, response)
         try:
             answer = json.loads(response.content)
         except ValueError:
             return None, "an answer that is not whole JSON", None
         return answer, "", None
 
-    def _refuse(self, path: str, status: int) -> None:
+    def _refuse(self, path: str, response: requests.Response) -> None:
+        status = response.status_code
         if status in (401, 403):
-            raise WrongKeyError(f"{self.provider}: {path} was refused ({status}). {self.wrong_key}")
+            told = f"{self.provider}: {path} was refused ({status}). {self.wrong_key}"
+            raise WrongKeyError(told, _code_of(response.content))
         if status in (404, 410):
             raise NotFoundError(f"{self.provider}: {path} is not there ({status})")
         if status != _OK:
@@ -200,6 +206,14 @@ class Client:
                 f"{self.provider}: {path} is closed to us for {wait:.0f} s more (429, Retry-After); run again later"
             )
         return wait
+
+
+def _code_of(body: bytes) -> str:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return ""
+    return str(told.get("code", "")) if isinstance(told, dict) else ""
 
 
 def _seconds(header: str | None) -> float | None:

@@ -247,8 +247,9 @@ def freshdesk() -> Held:
     def ticket(number: int, seconds: int) -> dict[str, Any]:
         return {"id": number, "status": 2, "created_at": at(NOW - 99_000), "updated_at": at(seconds)}
 
-    def changed(found: list[dict[str, Any]], since: str, page: int = 1) -> Page:
-        return Page("/api/v2/tickets", found, {"updated_since": since, "page": str(page), "include": "stats"})
+    def changed(found: list[dict[str, Any]], since: str, kind: str | None = None) -> Page:
+        asked = {"updated_since": since, "page": "1", "include": "stats", "filter": kind}
+        return Page("/api/v2/tickets", found, asked)
 
     def companies(found: list[dict[str, Any]], page: int) -> Page:
         return Page("/api/v2/companies", found, {"page": str(page)})
@@ -261,9 +262,11 @@ def freshdesk() -> Held:
     talks = [ticket(number, base + 100 * number) for number in range(250)]
     rated = [{"id": number, "ticket_id": number, "ratings": {"default_question": 103}} for number in range(20)]
     listed = [companies(firms[:100], 1), companies(firms[100:], 2)]
+    junk = [ticket(number, base + 100 * number) for number in range(300, 320)]
     first = [
         *listed, changed(talks[:100], begin), changed(talks[99:199], at(base + 9_899)),
-        changed(talks[198:], at(base + 19_799)), ratings(rated, begin),
+        changed(talks[198:], at(base + 19_799)), changed([], begin, "deleted"), changed(junk, begin, "spam"),
+        ratings(rated, begin),
     ]  # fmt: skip
     solved = [{**talks[3], "status": 4, "updated_at": at(NOW + 60)}, ticket(999, NOW + 70)]
     return Held(
@@ -271,16 +274,18 @@ def freshdesk() -> Held:
         first,
         {
             "companies": {str(one["id"]) for one in firms},
-            "tickets": {str(one["id"]) for one in talks},
+            "tickets": {str(one["id"]) for one in [*talks, *junk]},
             "satisfaction_ratings": {str(one["id"]) for one in rated},
         },
         [
             *listed, changed([*talks[213:], *solved], at(base + 24_900 - 3600)),
+            changed([{**talks[5], "updated_at": at(NOW + 80)}], begin, "deleted"),
+            changed(junk, at(base + 31_900 - 3600), "spam"),
             ratings([{"id": 99, "ticket_id": 4, "ratings": {"default_question": 100}}], at(NOW - 3600)),
         ],
-        {("tickets", "3"), ("tickets", "999"), ("satisfaction_ratings", "99")},
+        {("tickets", "3"), ("tickets", "5"), ("tickets", "999"), ("satisfaction_ratings", "99")},
         [*listed, changed(talks[:100], begin), changed(talks[:100], at(base + 9_899))],
-        [changed(talks[63:163], at(base + 9_900 - 3600)), changed(talks[162:], at(base + 16_199))],
+        [changed(talks[162:], at(base + 19_800 - 3600))],
     )  # fmt: skip
 
 

@@ -22,12 +22,17 @@ def at(seconds: int) -> str:
 
 
 class FakeFreshdesk(Provider):
-    """Tickets in the order of their last change; `moves` are changed right after a request of tickets is answered."""
+    """Tickets in the order of their last change; `moves` are changed right after a request of tickets is answered.
+
+    `discarded` are the tickets that only the filter `deleted` or `spam` lists.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.companies: list[dict[str, Any]] = []
         self.tickets: dict[int, dict[str, Any]] = {}
+        self.discarded: dict[int, str] = {}
+        self.refused: Answer | None = None  # in place of ratings
         self.ratings: list[dict[str, Any]] = []
         self.moves: list[tuple[int, int]] = []
 
@@ -37,10 +42,13 @@ class FakeFreshdesk(Provider):
             assert (query["include"], query["order_by"], query["order_type"]) == ("stats", "updated_at", "asc")
             held = sorted(self.tickets.values(), key=lambda one: (one["updated_at"], one["id"]))
             found = [one for one in held if one["updated_at"] >= query["updated_since"]]
+            found = [one for one in found if self.discarded.get(one["id"]) == query.get("filter")]
         elif path == "/api/v2/companies":
             found = self.companies
         else:
             assert path == "/api/v2/surveys/satisfaction_ratings"
+            if self.refused:
+                return self.refused
             found = [one for one in self.ratings if one["created_at"] >= query["created_since"]]
         answer = Answer(list(found[(page - 1) * size : page * size]))
         if path == TICKETS and self.moves:
@@ -97,9 +105,9 @@ def test_the_first_load_reads_everything_once_and_nothing_personal(company: ApiC
     assert company.rows("select id, external_id, email_domain from raw_freshdesk.companies") == [
         ("1", "A1", "org1.example")
     ]
-    columns = "company_id, status, priority, first_responded_at::varchar, resolved_at"
+    columns = "company_id, status, priority, is_discarded, first_responded_at::varchar, resolved_at"
     assert company.rows(f"select {columns} from raw_freshdesk.tickets where id = '2'") == [
-        ("1", 2, 3, "2026-05-27 19:43:20", None)
+        ("1", 2, 3, False, "2026-05-27 19:43:20", None)
     ]
     assert company.rows("select ticket_id, rating from raw_freshdesk.satisfaction_ratings") == [("2", 103)]
     for secret in ("Jane", "rude", "night", KEY):
@@ -111,7 +119,7 @@ def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, ser
     server.ticket(3, NOW + 60, status=4)
     server.rating(2, 3, NOW + 90, -103)
     assert company.load(LATE, NOW + 7200).by_table == {"companies": 0, "tickets": 1, "satisfaction_ratings": 1}
-    asked = {path: query for path, query, _ in server.asked}
+    asked = {path: query for path, query, _ in server.asked if "filter" not in query}
     assert asked[TICKETS]["updated_since"] >= at(NOW - 80_000 + 40 - 3600), "an hour of look-back, and no more"
     assert asked["/api/v2/surveys/satisfaction_ratings"]["created_since"] == at(NOW - 3600)
 
@@ -125,8 +133,47 @@ def test_a_ticket_that_changes_meanwhile_takes_no_other_with_it(company: ApiComp
 def test_more_tickets_of_one_second_than_a_page_holds(company: ApiCompany, server: FakeFreshdesk) -> None:
     for number in range(20, 30):
         server.ticket(number, NOW - 70_000)
+    for number in range(30, 32):
+        server.ticket(number, NOW - 69_999)
+    server.ticket(32, NOW - 60_000)
     company.load()
-    assert len(tickets(company)) == 15
+    assert len(tickets(company)) == 18
+
+
+def test_a_first_page_of_tickets_of_one_second(company: ApiCompany, server: FakeFreshdesk) -> None:
+    for number in range(5):
+        server.ticket(number, NOW - 80_000)
+    server.ticket(5, NOW - 79_000)
+    company.load()
+    assert tickets(company) == ["0", "1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("way", ["deleted", "spam"])
+def test_a_ticket_that_is_thrown_away_is_told_and_may_come_back(
+    company: ApiCompany, server: FakeFreshdesk, way: str
+) -> None:
+    company.load()
+    server.discarded[3] = way
+    server.ticket(3, NOW + 60)
+    assert company.load(LATE, NOW + 7200).by_table["tickets"] == 1
+    newest = "select is_discarded from raw_freshdesk.tickets where id = '3' order by _seq desc limit 1"
+    assert company.rows(newest) == [(True,)]
+    del server.discarded[3]
+    server.ticket(3, NOW + 8000)
+    company.load(LATE, NOW + 9000)
+    assert company.rows(newest) == [(False,)]
+
+
+def test_a_plan_without_surveys_has_no_ratings(company: ApiCompany, server: FakeFreshdesk) -> None:
+    refused = {"code": "require_feature", "message": "The Surveys feature(s) is/are not supported in your plan."}
+    server.refused = Answer(refused, status=403)
+    assert company.load().by_table == {"companies": 1, "tickets": 5}
+
+
+def test_an_agent_who_may_not_see_ratings_is_told_so(company: ApiCompany, server: FakeFreshdesk) -> None:
+    server.refused = Answer({"code": "access_denied", "message": "You are not authorized"}, status=403)
+    with pytest.raises(WrongKeyError, match=r"satisfaction_ratings was refused \(403\)"):
+        company.load()
 
 
 def test_a_load_that_was_cut_off_goes_on_where_it_was(company: ApiCompany, server: FakeFreshdesk) -> None:

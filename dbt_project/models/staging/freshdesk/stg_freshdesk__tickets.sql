@@ -40,6 +40,7 @@ renamed as (
     from newest
     left join ratings
         on newest.id = ratings.ticket_id
+    where not coalesce(newest.is_discarded, false)
 )
 
 select * from renamed
