@@ -9,7 +9,7 @@ renamed as (
         customer_id as account_id,
         subscription_id,
         id as invoice_id,
-        {{ in_currency('total', 'currency') }} as amount,
+        {{ in_currency('total', 'currency', 'chargebee') }} as amount,
         case when status = 'voided' then 'void' else status end as status,
         cast(issued_at as date) as issued_on,
         cast(coalesce(due_at, issued_at) as date) as due_on,

@@ -13,7 +13,7 @@ renamed as (
         customer_id as account_id,
         plan,
         status,
-        {{ in_currency('mrr', 'currency') }} as mrr,
+        {{ in_currency('mrr', 'currency', 'chargebee') }} as mrr,
         seats,
         status = 'in_trial' as is_trial,
         cast(started_at as date) as started_on,

@@ -9,7 +9,7 @@ renamed as (
         customer_id as account_id,
         subscription_id,
         id as invoice_id,
-        {{ in_currency('total', 'currency') }} as amount,
+        {{ in_currency('total', 'currency', 'stripe') }} as amount,
         status,
         cast(coalesce(finalized_at, created_at) as date) as issued_on,
         cast(coalesce(due_at, finalized_at, created_at) as date) as due_on,

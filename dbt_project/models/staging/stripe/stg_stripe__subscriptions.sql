@@ -33,7 +33,7 @@ renamed as (
         received.status,
         case
             when received.status in ('incomplete', 'incomplete_expired') then 0
-            else {{ in_currency('items.monthly_amount', 'received.currency') }}
+            else {{ in_currency('items.monthly_amount', 'received.currency', 'stripe') }}
         end as mrr,
         items.seats,
         received.status = 'trialing' as is_trial,
