@@ -1,4 +1,4 @@
-"""Chargebee into `raw_chargebee.*`: customers, subscriptions, invoices.
+"""Chargebee into `raw_chargebee.*`: customers, subscriptions with their items, invoices.
 
 Each list is asked for what has changed since the newest change seen, in the order of change, so that a load that was
 cut off goes on there.
@@ -22,6 +22,11 @@ _KINDS = {
     "invoices": "invoice",
 }  # and what an entry is called
 _OF_ALL = {"id": text("id"), "updated_at": epoch("updated_at"), "is_deleted": truth("deleted")}
+_ITEM = {
+    "item_type": text("item_type"),
+    "plan": text("item_price_id"),
+    "quantity": whole("quantity"),
+}
 _KEPT_OF_ALL = ("id", "updated_at", "deleted")
 
 
@@ -38,8 +43,8 @@ def tables(source: ChargebeeSource) -> tuple[RawTable, ...]:
             "subscriptions",
             (
                 *_KEPT_OF_ALL, "created_at", "customer_id", "status", "currency_code", "mrr", "plan_id",
-                "plan_quantity", "subscription_items.item_price_id", "subscription_items.quantity", "start_date",
-                "started_at", "cancelled_at",
+                "plan_quantity", "start_date", "started_at", "cancelled_at", "subscription_items.item_type",
+                "subscription_items.item_price_id", "subscription_items.quantity",
             ),
             {
                 **_OF_ALL,
@@ -48,11 +53,12 @@ def tables(source: ChargebeeSource) -> tuple[RawTable, ...]:
                 "status": text("status"),
                 "currency": text("currency_code"),
                 "mrr": number("mrr"),
-                "plan": text("plan_id", "subscription_items[0].item_price_id"),
-                "seats": whole("plan_quantity", "subscription_items[0].quantity"),
+                "plan": text("plan_id"),
+                "seats": whole("plan_quantity"),
                 "started_at": epoch("started_at", "start_date", "created_at"),
                 "cancelled_at": epoch("cancelled_at"),
             },
+            parts=("subscription_items", "$.subscription_items[*]", _ITEM),
             opens="subscriptions",
             settles=("cancelled_at",),
         ),

@@ -52,7 +52,10 @@ def server() -> Iterator[FakeChargebee]:
         for number in range(1, 4):
             started.put("customers", str(number), NOW - 90_000 + number)
         started.put("subscriptions", "s1", NOW - 80_000, status="active", mrr=12_500, started_at=NOW - 80_000,
-                    subscription_items=[{"item_price_id": "team-eur", "quantity": 5, "unit_price": 2500}])  # fmt: skip
+                    subscription_items=[
+                        {"item_price_id": "hours-eur", "item_type": "addon", "quantity": 40, "unit_price": 100},
+                        {"item_price_id": "team-eur", "item_type": "plan", "quantity": 5, "unit_price": 2500},
+                    ])  # fmt: skip
         started.put(
             "invoices", "i1", NOW - 70_000, status="paid", total=12_500, date=NOW - 70_000, paid_at=NOW - 60_000
         )
@@ -76,8 +79,10 @@ def test_the_first_load_reads_everything_once_and_nothing_personal(company: ApiC
     assert company.rows("select external_id, email_domain from raw_chargebee.customers where id = '1'") == [
         ("A1", "org1.example")
     ]
-    assert company.rows("select plan, seats, mrr, currency, status from raw_chargebee.subscriptions") == [
-        ("team-eur", 5, 12500, "EUR", "active")
+    assert company.rows("select mrr, currency, status from raw_chargebee.subscriptions") == [(12500, "EUR", "active")]
+    assert company.rows("select parent_id, item_type, plan, quantity from raw_chargebee.subscription_items") == [
+        ("s1", "addon", "hours-eur", 40),
+        ("s1", "plan", "team-eur", 5),
     ]
     assert company.rows("select total, paid_at::varchar from raw_chargebee.invoices") == [
         (12500, "2026-05-28 03:46:40")

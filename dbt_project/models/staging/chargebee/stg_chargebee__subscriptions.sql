@@ -6,22 +6,37 @@ with rows_received as (
     from {{ source('raw_chargebee', 'subscriptions') }}
 ),
 
+plans as (
+    select
+        parent_id,
+        _seq,
+        min(plan) as plan,
+        cast(sum(quantity) as bigint) as seats
+    from {{ source('raw_chargebee', 'subscription_items') }}
+    where item_type = 'plan'
+    group by parent_id, _seq
+),
+
 renamed as (
     select
         'chargebee' as source,
-        id as subscription_id,
-        customer_id as account_id,
-        plan,
-        status,
-        {{ in_currency('mrr', 'currency', 'chargebee') }} as mrr,
-        seats,
-        status = 'in_trial' as is_trial,
-        cast(started_at as date) as started_on,
-        cast(coalesce(cancelled_at, case when is_deleted then updated_at end) as date) as ended_on,
-        case when is_first then created_at else _loaded_at end as known_at,
-        cast(case when is_first then created_at else _loaded_at end as date) as known_day,
-        _seq as line
-    from rows_received
+        received.id as subscription_id,
+        received.customer_id as account_id,
+        coalesce(received.plan, plans.plan) as plan,
+        received.status,
+        {{ in_currency('received.mrr', 'received.currency', 'chargebee') }} as mrr,
+        coalesce(received.seats, plans.seats) as seats,
+        received.status = 'in_trial' as is_trial,
+        cast(received.started_at as date) as started_on,
+        cast(
+            coalesce(received.cancelled_at, case when received.is_deleted then received.updated_at end) as date
+        ) as ended_on,
+        case when received.is_first then received.created_at else received._loaded_at end as known_at,
+        cast(case when received.is_first then received.created_at else received._loaded_at end as date) as known_day,
+        received._seq as line
+    from rows_received as received
+    left join plans
+        on received.id = plans.parent_id and received._seq = plans._seq
 ),
 
 deduplicated as (
