@@ -60,7 +60,8 @@ def pull(api: Client, source: PosthogSource, state: State, now: int) -> Iterator
     """What has arrived since `state`, in batches; each carries the state once it is stored. `now` is seconds (UTC)."""
     back = source.look_back_minutes * 60
     since = max(state["received"] - back, 0) if "received" in state else 0
-    query, values = _query(source, now, since)
+    is_first = "is_whole" not in state  # also one that goes on after it was cut off: nothing of the history is left out
+    query, values = _query(source, now, None if is_first else since)
 
     def fetch(place: Place | None) -> tuple[list[dict[str, Any]], Place | None]:
         after, last = place or (since, "")
@@ -72,12 +73,14 @@ def pull(api: Client, source: PosthogSource, state: State, now: int) -> Iterator
         return records, None if is_last else (int(records[-1]["received_at"]), str(records[-1]["id"]))
 
     for records, _ in walk("posthog: events", (since, ""), fetch):
-        state = {"received": max(int(records[-1]["received_at"]), state.get("received", 0))} if records else state
+        if records:
+            state = {**state, "received": max(int(records[-1]["received_at"]), state.get("received", 0))}
         yield Batch("events", records, "/query/", state)
+    yield Batch("events", [], "/query/", {**state, "is_whole": True})
 
 
-def _query(source: PosthogSource, now: int, since: int) -> tuple[str, dict[str, Any]]:
-    """HogQL and its values. Fields are those of config, which are names and dots and nothing else."""
+def _query(source: PosthogSource, now: int, since: int | None) -> tuple[str, dict[str, Any]]:
+    """HogQL and its values; without `since` of all the history. Fields of config are names and dots and nothing else."""
     match = source.match
     fields = {
         "external_id": match.external_id,
@@ -91,7 +94,7 @@ def _query(source: PosthogSource, now: int, since: int) -> tuple[str, dict[str, 
         "(toUnixTimestamp(created_at), toString(uuid)) > ({after}, {last})",
         f"({known})" if known else "",
         # Read by the time it happened, PostHog leaves most of the history alone.
-        "timestamp >= now() - toIntervalDay({days})" if since else "",
+        "timestamp >= now() - toIntervalDay({days})" if since is not None else "",
         f"({' or '.join(f'event = {{{name}}}' for name in named)})" if named else "",
     ]
     query = (
@@ -100,7 +103,7 @@ def _query(source: PosthogSource, now: int, since: int) -> tuple[str, dict[str, 
         f"order by toUnixTimestamp(created_at), toString(uuid) limit {PAGE}"
     )
     values = dict(zip(named, source.events or (), strict=True))
-    return query, {**values, **({"days": (now - since) // _DAY + LATEST_DAYS} if since else {})}
+    return query, {**values, **({"days": (now - since) // _DAY + LATEST_DAYS} if since is not None else {})}
 
 
 def _asked(api: Client, query: str, values: Mapping[str, Any]) -> list[list[Any]]:

@@ -113,7 +113,11 @@ def test_a_load_that_was_cut_off_goes_on_where_it_was(company: ApiCompany, serve
     server.break_at = {}
     company.source["look_back_minutes"] = 1
     company.load(EARLY, NOW + 60)
-    assert server.bodies[0]["query"]["values"]["after"] == NOW - 90_000 + 1 - 60
+    asked = server.bodies[0]["query"]
+    assert asked["values"]["after"] == NOW - 90_000 + 1 - 60
+    assert "toIntervalDay" not in asked["query"], "what happened long before it arrived is history, too"
+    company.load(EARLY, NOW + 120)
+    assert "toIntervalDay" in server.bodies[0]["query"]["query"]
     assert company.rows("select count(*), count(distinct id) from raw_posthog.events") == [(6, 6)]
 
 
