@@ -80,7 +80,7 @@ def pull(api: Client, source: PosthogSource, state: State, now: int) -> Iterator
 
 
 def _query(source: PosthogSource, now: int, since: int | None) -> tuple[str, dict[str, Any]]:
-    """HogQL and its values; without `since` of all the history. Fields of config are names and dots and nothing else."""
+    """HogQL and its values; all of the history without `since`. Fields of config are names and dots, nothing else."""
     match = source.match
     fields = {
         "external_id": match.external_id,
