@@ -47,13 +47,20 @@ from dagster_project.warehouse import STORAGE_VERSION, replace_tables
 
 DAY = datetime.date(2026, 6, 30)
 COMPARED = (30, 7, 1)
-AFTER = ("int_breach_days", "dim_accounts", "int_score_pairs", "fct_score_changes", "fct_breaches", "current_health")
+AFTER = (
+    "int_breach_days", "dim_accounts", "int_score_pairs", "fct_score_changes", "int_moves", "fct_mass_moves",
+    "fct_breaches", "current_health",
+)  # fmt: skip
 MODELS = (
     "int_accounts__days", "int_measures", "int_scorecards_matched", "int_scorecards_in_force",
     "int_scorecards_applied", "int_peer_values", "int_own_baselines", "int_measure_scores", "int_scores_of_measures",
     "int_scores_of_lenses", "int_lens_scores",
     "int_group_scores", "int_raw_scores", "int_contributions", "int_adjustments", "int_health_scores",
     "int_bridged_scores", "fct_health_scores", "fct_measure_scores", *AFTER,
+)  # fmt: skip
+KEPT = (
+    "marts.fct_health_scores", "marts.fct_measure_scores", "scoring.int_scorecards_in_force", "scoring.int_breach_days",
+    "scoring.int_moves",
 )  # fmt: skip
 GROUPS = ("usage", "support", "sentiment", "commercial", "engagement")
 CURVES: tuple[dict[str, Any], ...] = (
@@ -65,7 +72,7 @@ CURVES: tuple[dict[str, Any], ...] = (
     {"curve": {0: 0, 100: 100}, "normalise": "peer_percentile"},
 )
 HISTORY = """
-create schema intermediate; create schema measures; create schema raw_meta;
+create schema intermediate; create schema measures; create schema scoring; create schema raw_meta;
 create table intermediate.int_accounts__versions as
 select
     'A' || number as account_id, 'Account ' || number as account_name,
@@ -97,6 +104,9 @@ select
     null::varchar as evidence, 'O' || account_id as override_id, date '2026-01-01' as starts_on,
     date '2026-01-01' as known_day, date '2026-12-31' as expires_on, 1 as file_id, 1 as line, 'files' as source
 from intermediate.int_accounts__versions where hash(account_id) % 100 = 0;
+create table scoring.int_bad_feedback as
+select account_id, day as given_on, day as opens from intermediate.int_accounts__days_kept
+where hash(account_id, day) % 500 = 0;
 create table raw_meta.fact_days (day date);
 create table intermediate.int_usage__outages (day date, accounts_seen integer, accounts_usual integer);
 """
@@ -159,7 +169,7 @@ class Benchmark:
         for ago in sorted({min(days, self._history) for days in COMPARED}, reverse=True):
             self.run(self._file, DAY - datetime.timedelta(ago))
         with duckdb.connect(str(self._file)) as connection:
-            for table in ("marts.fct_health_scores", "marts.fct_measure_scores", "scoring.int_scorecards_in_force"):
+            for table in KEPT:
                 connection.execute(
                     f"""
                     insert into {table}

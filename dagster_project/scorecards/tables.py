@@ -6,6 +6,7 @@ key features begin at 0, because a feature's position is its bit.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -27,7 +28,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     "settings": {
         "company": _TEXT, "first_day": _DAY, "last_day": _DAY, "look_back_days": _WHOLE, "config_hash": _TEXT,
         "outage_share": _REAL, "gross_margin": _REAL, "repeats_days": _WHOLE,
-        "mass_move_share": _REAL, "mass_move_points": _REAL,
+        "mass_move_share": _REAL, "mass_move_points": _REAL, "alerts_hash": _TEXT,
     },
     "key_features": {"plan": _TEXT, "feature": _TEXT, "position": _WHOLE},
     "scorecards": {
@@ -89,7 +90,7 @@ def config_tables(settings: Settings, scorecards: Sequence[LoadedScorecard], ale
         "scorecard_exceptions": _exceptions,
     }
     rows = {
-        "settings": [_settings(settings, alerts)],
+        "settings": [_settings(settings, scorecards, alerts)],
         "key_features": list(_key_features(settings)),
         "alert_rules": [_alert(rule, place) for place, rule in enumerate(alerts.rules, start=1)],
         "alert_conditions": [row for rule in alerts.rules for row in _alert_conditions(rule)],
@@ -105,7 +106,7 @@ def _table(columns: dict[str, pa.DataType], rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema=schema)
 
 
-def _settings(settings: Settings, alerts: AlertRules) -> Row:
+def _settings(settings: Settings, scorecards: Sequence[LoadedScorecard], alerts: AlertRules) -> Row:
     days = settings.days
     return (
         settings.company,
@@ -118,7 +119,19 @@ def _settings(settings: Settings, alerts: AlertRules) -> Row:
         settings.repeats_days,
         alerts.mass_move.share,
         alerts.mass_move.points,
+        _alerts_hash(scorecards, alerts),
     )
+
+
+def _alerts_hash(scorecards: Sequence[LoadedScorecard], alerts: AlertRules) -> str:
+    """Of all that decides how a day is judged: what the rules ask, what a move is, which scorecards are in force."""
+    asked = [
+        (one.rule, one.kind, one.lens, one.measure, one.line, one.points, one.days, one.band, one.margin,
+         *_alert_conditions(one))
+        for one in sorted(alerts.rules, key=lambda one: one.rule)
+    ]  # fmt: skip
+    in_force = sorted(one.hash for one in scorecards)
+    return hashlib.sha256(repr((asked, alerts.mass_move.points, in_force)).encode()).hexdigest()
 
 
 def _key_features(settings: Settings) -> Iterator[Row]:

@@ -6,7 +6,7 @@
 select {{ columns | join(', ') }}, count(*) as rows_found
 from {{ model }}
 {%- if replaces %}
-where ({{ replaced_rows(replaces) }}){% for column in columns + never_missing %} or {{ column }} is null{% endfor %}
+where ({{ replaced_rows(replaces, model) }}){% for column in columns + never_missing %} or {{ column }} is null{% endfor %}
 {%- endif %}
 group by {{ columns | join(', ') }}
 having

@@ -278,6 +278,24 @@ def restated(folder: Path, sample: Sample, end: End) -> Restated:
 
 
 @dataclass(frozen=True)
+class Stricter:
+    """The line of the rule red_score has moved from 50 to 60, and nothing else."""
+
+    mart: Path
+    run: Finished
+
+
+@story("base")
+def stricter(folder: Path, sample: Sample, end: End) -> Stricter:
+    alerts, text = folder / "alerts.yml", Path("config/alerts.yml").read_text()
+    assert "line: 50 " in text, "the line of the rule red_score is no longer 50: adapt this story"
+    alerts.write_text(text.replace("line: 50 ", "line: 60 "))
+    home = end("base").home.copy(folder / "stricter", alerts=str(alerts))
+    run = home.run().succeeded()
+    return Stricter(home.keep_mart("stricter"), run)
+
+
+@dataclass(frozen=True)
 class Imagined:
     """`health whatif`: with the weights of `restated`, with the scorecard in use, with a mistake, ended in the middle.
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from tests.integration.homes import FIRST, LAST, ask, differences
-from tests.integration.stories import CHANGED, WAKING, WOKEN_LATE, Base, Daily, Late, Restated
+from tests.integration.stories import CHANGED, WAKING, WOKEN_LATE, Base, Daily, Late, Restated, Stricter
 
 DAYS = ("fct_health_scores", "fct_measure_scores")
 
@@ -128,6 +128,27 @@ def test_changed_weights_are_in_force_in_current_health(restated: Restated, base
     now, before = dict(ask(restated.mart, scores)), dict(ask(base.mart, scores))
     assert now.keys() == before.keys()
     assert sum(now[account] != before[account] for account in now) > len(now) / 2
+
+
+def test_other_alert_rules_judge_every_day_again(stricter: Stricter, base: Base) -> None:
+    """A rule needs its second day in a row; the days before the newest are not scored again."""
+    opened = """
+        select account_id, min(day) from (
+            select account_id, day, score < {line} and lag(score, 1, 100) over (
+                partition by account_id order by day
+            ) < {line} as holds
+            from marts.fct_health_scores where lens = 'overall' and scorecard_status = 'active'
+        ) where holds group by account_id order by account_id
+    """
+    found = """
+        select account_id, min(opened_on) from marts.fct_breaches where rule = 'red_score'
+        group by account_id order by account_id
+    """
+    for mart, line in ((base.mart, 50), (stricter.mart, 60)):
+        assert ask(mart, found) == ask(mart, opened.format(line=line))
+    assert len(ask(stricter.mart, found)) > len(ask(base.mart, found)) > 0
+    rest = "select * from marts.fct_breaches where rule <> 'red_score' order by all"
+    assert ask(stricter.mart, rest) == ask(base.mart, rest)
 
 
 def _before(mart, day):  # type: ignore[no-untyped-def]

@@ -46,7 +46,7 @@
             {%- do run_query(
                 'create table ' ~ waiting ~ ' using parquet as select ' ~ columns.arriving | join(', ') ~ ' from ' ~ arriving
                 ~ ' union all select ' ~ columns.there | join(', ') ~ ' from ' ~ target
-                ~ ' where cast(' ~ day ~ " as string) in ('" ~ (days or ['']) | join("', '") ~ "') and not (" ~ replaced_rows(replaces) ~ ')'
+                ~ ' where cast(' ~ day ~ " as string) in ('" ~ (days or ['']) | join("', '") ~ "') and not (" ~ replaced_rows(replaces, target) ~ ')'
             ) -%}
         {%- endif -%}
         {%- if days -%}
@@ -104,7 +104,11 @@
 {# The days that the table has of those the run makes again, as text. #}
 {% macro days_there(target, replaces) %}
     {%- set found = run_query('show partitions ' ~ target).columns[0].values() -%}
-    {%- if replaces == 'fact_days' -%}
+    {%- if replaces == 'breach_days' -%}
+        {%- set wanted = run_query(
+            'select distinct cast(day as string) as day from ' ~ target ~ ' where ' ~ is_breach_day('day', target)
+        ).columns[0].values() | list -%}
+    {%- elif replaces == 'fact_days' -%}
         {%- set wanted = run_query('select cast(day as string) as day from raw_meta.fact_days').columns[0].values() | map('string') | list -%}
     {%- else -%}
         {%- set first = windows_from_day() if replaces == 'window_days' else from_day() -%}

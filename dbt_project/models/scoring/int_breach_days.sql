@@ -1,22 +1,34 @@
 -- grain: alert rule, account and day; does the rule hold, and is it clear again
 -- Between the two it is neither; where the value is NULL nobody can say. Accounts that the rule is not for are clear.
--- A table on Spark: it fails on a recursive query, as that of fct_breaches, that looks through a view at tables by day.
-{{ config(materialized='table' if target.type == 'spark' else 'view') }}
+-- Kept: a day says what its run knew. Other rules, or other scorecards in force, judge all days anew (breach_days.sql).
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    replaces='breach_days',
+    on_schema_change='fail',
+) }}
 with rules as (
     select * from {{ source('raw_config', 'alert_rules') }}
 ),
 
-scores as (
+days_scored as (
     select scores.*
     from {{ ref('fct_health_scores') }} as scores
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on scores.scorecard_hash = scorecards.scorecard_hash
-    where scores.scorecard_status = 'active'
+    where
+        scores.scorecard_status = 'active'
+        and {{ is_breach_day('scores.day', this, compared=true) if is_incremental() else 'true' }}
     qualify
         row_number() over (
             partition by scores.account_id, scores.day, scores.lens
             order by scorecards.is_current desc, scores.scorecard_hash
         ) = 1
+),
+
+scores as (
+    select * from days_scored
+    where {{ is_breach_day('day', this) if is_incremental() else 'true' }}
 ),
 
 by_score as (
@@ -51,7 +63,7 @@ by_fall as (
     from rules
     inner join scores
         on rules.lens = scores.lens
-    left join scores as earlier
+    left join days_scored as earlier
         on
             scores.account_id = earlier.account_id
             and scores.lens = earlier.lens
@@ -70,7 +82,7 @@ by_band_fall as (
     from rules
     inner join scores
         on rules.lens = scores.lens
-    left join scores as earlier
+    left join days_scored as earlier
         on
             scores.account_id = earlier.account_id
             and scores.lens = earlier.lens
@@ -234,8 +246,10 @@ final as (
         all_days.day,
         all_days.value,
         coalesce(all_days.holds, false) and outside.day is null as holds,
-        coalesce(all_days.is_clear, false) or outside.day is not null as is_clear
+        coalesce(all_days.is_clear, false) or outside.day is not null as is_clear,
+        settings.alerts_hash
     from all_days
+    cross join {{ source('raw_config', 'settings') }} as settings
     left join outside
         on all_days.rule = outside.rule and all_days.account_id = outside.account_id and all_days.day = outside.day
 )
