@@ -99,7 +99,9 @@ def _encoding(value: object) -> object:
 
 
 def _short_mapping(value: object) -> object:
-    """`severity: priority` is short for `severity: {column: priority}`."""
+    """`severity: priority` is short for `severity: {column: priority}`; a column without a name goes by its place."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"column": str(value)}
     return value if isinstance(value, dict) else {"column": value}
 
 
@@ -123,12 +125,17 @@ class ColumnMapping(Strict):
 
 
 class FileEntity(Strict):
-    """Files that hold one entity, and their mapping. `files` are globs relative to the source's folder."""
+    """Files that hold one entity, and their mapping. `files` are globs relative to the source's folder.
+
+    Of CSV: without a `header` columns go by their place, from 1; without `quotes` a quote is a character like another.
+    """
 
     files: Annotated[tuple[Glob, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
     format: FileFormat | None = None
     encoding: Annotated[Literal["utf-8", "latin-1", "utf-16"], BeforeValidator(_encoding)] = "utf-8"
     delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
+    header: Annotated[bool, Field(strict=True)] = True
+    quotes: Annotated[bool, Field(strict=True)] = True
     nulls: tuple[str, ...] = ("", "NULL", "null", "None", "NaN")
     columns: dict[str, Annotated[ColumnMapping, BeforeValidator(_short_mapping)]]
 

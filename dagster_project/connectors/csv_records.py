@@ -27,18 +27,27 @@ _BAD_QUOTE = "has a quote that is not closed, or text after a closing quote"
 
 @dataclass(frozen=True)
 class Header:
-    """The first row: column names without surrounding blanks, and the physical lines up to its end."""
+    """The first row: column names without surrounding blanks, and the physical lines up to its end.
+
+    Of a file without a header the names are the places, from 1, and `lines` is 0. `quotes` says whether values may be
+    in quotes.
+    """
 
     names: tuple[str, ...]
     delimiter: str
     lines: int
+    quotes: bool = True
 
 
 class _Grammar:
     """Splits one record. A value is quoted, with quotes inside doubled; or plain, and then a quote is a character."""
 
-    def __init__(self, delimiter: str) -> None:
+    def __init__(self, delimiter: str, quotes: bool) -> None:
         mark = re.escape(delimiter.encode())
+        if not quotes:
+            self._value = re.compile(rb"[^" + mark + rb"\r\n]*+(?=" + mark + rb"|\Z)")
+            self._open = re.compile(rb"(?!)")
+            return
         blanks = b"" if delimiter == " " else b" *"
         quoted = blanks + rb'"(?:[^"]|"")*+"' + blanks
         plain = rb"(?!" + blanks + rb'")[^' + mark + rb"\n]*+"
@@ -62,10 +71,10 @@ class _Grammar:
         return self._open.fullmatch(record) is not None
 
 
-def read_header(file: SourceFile, delimiter: str | None) -> Header:
-    """Read the first row. Without `delimiter` it is the one of , ; tab and | that stands most often in the header.
+def read_header(file: SourceFile, delimiter: str | None, *, is_there: bool = True, quotes: bool = True) -> Header:
+    """Read the first row. Without `delimiter` it is the one of , ; tab and | that stands most often in it.
 
-    Raises SourceFileError when there is no header, or it is not UTF-8.
+    Where a header `is_there` its values are the names. Raises SourceFileError when there is no row, or it is not UTF-8.
     """
     with open_content(file) as stream:
         head = stream.read(_HEAD_BYTES).removeprefix(codecs.BOM_UTF8)
@@ -74,17 +83,19 @@ def read_header(file: SourceFile, delimiter: str | None) -> Header:
     lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
     if first is None:
-        raise SourceFileError(f"{file.name}: has no header, only blank lines; the first line must name the columns")
+        needed = "the first line must name the columns" if is_there else "send the file again, or remove it"
+        raise SourceFileError(f"{file.name}: has no {'header' if is_there else 'rows'}, only blank lines; {needed}")
     chosen = delimiter or _most_frequent(lines[first])
-    grammar = _Grammar(chosen)
+    grammar = _Grammar(chosen, quotes)
     for last in range(first, min(len(lines), first + 100)):
         values = grammar.split(b"\n".join(lines[first : last + 1]))
-        if values is not None:
-            names = tuple(_plain(value, file.name).strip() for value in values)
-            return Header(names, chosen, last + 1)
-    raise SourceFileError(
-        f"{file.name}: the header, line {first + 1}, has a quote that is not closed; correct the file"
-    )
+        if values is None:
+            continue
+        if not is_there:
+            return Header(tuple(str(place) for place in range(1, len(values) + 1)), chosen, 0, quotes)
+        return Header(tuple(_plain(value, file.name).strip() for value in values), chosen, last + 1, quotes)
+    row = "header" if is_there else "first row"
+    raise SourceFileError(f"{file.name}: the {row}, line {first + 1}, has a quote that is not closed; correct the file")
 
 
 def _most_frequent(line: bytes) -> str:
@@ -106,7 +117,7 @@ def _plain(value: bytes, name: str) -> str:
 
 
 def sieve(file: SourceFile, header: Header, target: Path, newline: str, check_utf8: bool) -> Sieved:
-    """Write the well-formed rows of a CSV file to `target` (a header first) and say where each stood.
+    """Write the well-formed rows of a CSV file to `target` (a header first, if it has one) and say where each stood.
 
     `newline` is what the survey found; `check_utf8` false skips looking for damaged characters, where it found none.
     Raises SourceFileError when the file is damaged.
@@ -128,7 +139,8 @@ class _Sieve:
         self._header_lines = header.lines
         self._width = len(header.names)
         self._mark = header.delimiter.encode()
-        self._grammar = _Grammar(header.delimiter)
+        self._grammar = _Grammar(header.delimiter, header.quotes)
+        self._quotes = header.quotes
         self._check_utf8 = check_utf8
         self._lines = lines
         self._again: deque[tuple[int, bytes]] = deque()  # lines given back by a record that turned out broken
@@ -136,7 +148,8 @@ class _Sieve:
 
     def run(self) -> None:
         """Write every row, or note why not."""
-        self._out.write(self._mark.join(b"c%d" % number for number in range(self._width)) + b"\n")
+        if self._header_lines:
+            self._out.write(self._mark.join(b"c%d" % number for number in range(self._width)) + b"\n")
         while (line := self._next()) is not None:
             number, raw = line
             text = raw.removesuffix(b"\r")
@@ -164,7 +177,8 @@ class _Sieve:
         values = self._grammar.split(record)
         fault = _BAD_QUOTE if values is None else self._fault(record, values)
         if values is not None and fault is None:
-            self._write(number, self._mark.join(_canonical(value) for value in values[: self._width]))
+            written = values[: self._width]
+            self._write(number, self._mark.join(map(_canonical, written) if self._quotes else written))
             return
         self.sieved.faults.append(LineFault(number, fault or _BAD_QUOTE))
         self._again.extendleft(reversed(taken))  # what follows the broken line gets its own chance
@@ -198,7 +212,7 @@ class _Sieve:
         excess = values[self._width :]
         if len(values) < self._width or any(excess):
             count = f"{len(values)} value{'' if len(values) == 1 else 's'}"
-            return f"has {count} where the header has {self._width}"
+            return f"has {count} where the {'header' if self._header_lines else 'first row'} has {self._width}"
         return None
 
 

@@ -113,7 +113,7 @@ def _examine_text(one: Incoming, mapping: FileEntity, scratch: Path) -> None:
         refuse_latin1(one.reading)
     if one.reading.format == "csv":
         delimiter = mapping.delimiter or ("\t" if ".tsv" in one.name.lower() else None)
-        header = read_header(one.reading, delimiter)
+        header = read_header(one.reading, delimiter, is_there=mapping.header, quotes=mapping.quotes)
         _require(one.name, "column", mapped_columns(mapping), header.names)
         one.header = header
         one.sources = {name: Raw(f"c{header.names.index(name)}") for name in mapped_columns(mapping)}
@@ -170,10 +170,11 @@ def table_function(batch: Sequence[Incoming], mapping: FileEntity, parameters: P
     header = batch[0].header
     assert header is not None
     columns = ", ".join(f"'c{number}': 'varchar'" for number in range(len(header.names)))
+    quote = "'\"'" if header.quotes else "''"
     nulls = f"nullstr = {parameters.bind(list(mapping.nulls))}, " if mapping.nulls else ""
     return (
-        f"read_csv({files}, columns = {{{columns}}}, header = true, auto_detect = false, {nulls}"
-        f"delim = {parameters.bind(header.delimiter)}, quote = '\"', escape = '\"', {_PATH}, {compression}, "
+        f"read_csv({files}, columns = {{{columns}}}, header = {header.lines > 0}, auto_detect = false, {nulls}"
+        f"delim = {parameters.bind(header.delimiter)}, quote = {quote}, escape = {quote}, {_PATH}, {compression}, "
         "store_rejects = true, rejects_table = 'files_rejects', rejects_scan = 'files_rejects_scans')"
     )
 

@@ -410,3 +410,52 @@ def test_works_on_a_warehouse_file_and_leaves_no_scratch(world: World, tmp_path:
         load_entity(con, settings, "accounts", LOADED_AT)
         con.execute("checkpoint")
     assert sorted(path.name for path in home.iterdir()) == ["warehouse.duckdb"]
+
+
+SNOWPLOW = (
+    'app\tweb\t2026-01-02 09:30:00\tE1\tU1\t"No" is an answer\n'
+    'app\tweb\t2026-01-02 09:31:00\tE2\t\tan "inch\n'
+    'app\tmob\t2026-01-02 09:32:00\tE3\tU2\t{"a": "b"}\n'
+)  # as its enriched events are: tabs, no header, no quoting
+PLACES = {"event_id": 4, "user_id": "5", "event_name": 6, "occurred_at": 3, "account_id": {"value": "A1"}}
+EVENTS = [
+    ("E1", "U1", '"No" is an answer', datetime(2026, 1, 2, 9, 30), 1),
+    ("E2", None, 'an "inch', datetime(2026, 1, 2, 9, 31), 2),
+    ("E3", "U2", '{"a": "b"}', datetime(2026, 1, 2, 9, 32), 3),
+]
+
+
+def events(world: World) -> list[tuple[object, ...]]:
+    return world.rows(
+        "select event_id, user_id, event_name, occurred_at, _line from raw_files.usage_events order by _line"
+    )
+
+
+def headless(world: World, content: str, **more: object) -> None:
+    world.map("usage_events", "e/*", PLACES, **{"format": "csv", "header": False, "quotes": False} | more)
+    world.write("e/part-0000.gz", packed(content, ".gz"))
+
+
+def test_columns_without_names_go_by_their_place(world: World) -> None:
+    headless(world, SNOWPLOW, delimiter="\t")
+    assert world.load("usage_events").rows_rejected == 0
+    assert events(world) == EVENTS
+
+
+def test_a_line_without_a_header_that_has_other_places_is_set_aside_alone(world: World) -> None:
+    headless(world, SNOWPLOW + 'app\tweb\t"\n\napp\tweb\t2026-01-02 09:33:00\tE4\tU1\tx\n')
+    assert world.load("usage_events").rows_rejected == 1
+    assert events(world) == [*EVENTS, ("E4", "U1", "x", datetime(2026, 1, 2, 9, 33), 6)]
+    assert world.rejected() == [("e/part-0000.gz", 4, None, "has 3 values where the first row has 6", None)]
+
+
+def test_values_in_quotes_without_a_header(world: World) -> None:
+    headless(world, 'a,b,2026-01-02,E1,U1,"x, ""y"""\n', quotes=True)
+    world.load("usage_events")
+    assert events(world) == [("E1", "U1", 'x, "y"', datetime(2026, 1, 2), 1)]
+
+
+def test_a_place_that_the_file_does_not_have_is_told(world: World) -> None:
+    headless(world, "a\tb\t2026-01-02\tE1\tU1\n")
+    with pytest.raises(SourceFileError, match=r"has no column '6'.*columns found: 1, 2, 3, 4, 5"):
+        world.load("usage_events")
