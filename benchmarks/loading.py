@@ -7,9 +7,9 @@
 - `bare`: `create table as select` of the same columns with the same types, into a new file.
 - `copied` and `extracted` with --postgresql: COPY of a table to a client that writes a file, and our extract of it.
 
-Each is a process of its own with two threads and 700 MB for DuckDB, as in the sample; which goes first changes from round to round. Seconds
-are those of the work, without the start of Python; memory is the process' peak. Printed are medians, and the ratio of
-the speeds.
+Each is a process of its own with two threads and 700 MB for DuckDB, as in the sample; which goes first changes from
+round to round. Seconds are those of the work, without the start of Python; memory is the process' peak. Printed are
+medians, and the ratio of the speeds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Zendesk into `raw_zendesk.*`: organizations, tickets with their metrics, satisfaction ratings.
+"""Zendesk into `raw_zendesk.*`: organizations, users, tickets with their metrics, satisfaction ratings.
 
-Tickets come through the incremental export, whose cursor tells where to go on, organizations through that by time,
-ratings by the time they were given. What has changed comes again as a whole object.
+Tickets and users come through the incremental exports whose cursor tells where to go on, organizations through that by
+time, ratings by the time they were given. What has changed comes again as a whole object.
 
 The key belongs to an admin: Zendesk gives its exports to nobody else.
 """
@@ -13,11 +13,11 @@ from typing import Any
 
 from dagster_project.connectors.http_client import Basic, Client, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
-from dagster_project.connectors.raw_tables import RawTable, matching, number, text, time, whole
+from dagster_project.connectors.raw_tables import RawTable, email_domain, matching, number, text, time, whole
 from dagster_project.provider_settings import ZendeskSource, key_of
 
 PERMISSIONS = "an admin's API token (Admin Center, Apps and integrations, Zendesk API)"
-_TICKETS = "/api/v2/incremental/tickets/cursor"
+_EXPORTS = "/api/v2/incremental"
 _ORGANIZATIONS = "/api/v2/incremental/organizations"
 _RATINGS = "/api/v2/satisfaction_ratings"
 _BEGINNING = 1  # seconds since 1970: an export begins at a time, and 0 is none
@@ -42,14 +42,21 @@ def tables(source: ZendeskSource) -> tuple[RawTable, ...]:
             },
         ),
         RawTable(
+            "users",
+            ("id", "created_at", "updated_at", "organization_id", "email_domain"),
+            {**_OF_ALL, "organization_id": text("organization_id"), "email_domain": text("email_domain")},
+        ),
+        RawTable(
             "tickets",
             (
-                "id", "created_at", "updated_at", "organization_id", "status", "priority", "satisfaction_rating.score",
-                "metric_set.solved_at", "metric_set.reopens", "metric_set.reply_time_in_minutes.calendar",
+                "id", "created_at", "updated_at", "organization_id", "requester_id", "status", "priority",
+                "satisfaction_rating.score", "metric_set.solved_at", "metric_set.reopens",
+                "metric_set.reply_time_in_minutes.calendar",
             ),
             {
                 **_OF_ALL,
                 "organization_id": text("organization_id"),
+                "requester_id": text("requester_id"),
                 "status": text("status"),
                 "priority": text("priority"),
                 "rating": text("satisfaction_rating.score"),
@@ -92,9 +99,10 @@ def pull(api: Client, source: ZendeskSource, state: State, now: int) -> Iterator
     for records, end in _organizations(api, state, now, back):
         state = {**state, "organizations": end}
         yield Batch("organizations", [_with_domain(one) for one in records], _ORGANIZATIONS, state)
-    for records, cursor in _tickets(api, state):
-        state = {**state, "tickets": cursor}
-        yield Batch("tickets", records, _TICKETS, state)
+    for kind in ("users", "tickets"):
+        for records, cursor in _exported(api, kind, state):
+            state = {**state, kind: cursor}
+            yield Batch(kind, records, f"{_EXPORTS}/{kind}/cursor", state)
     since = max(state.get("ratings", _BEGINNING) - back, _BEGINNING)
     for records, is_last in _ratings(api, since):
         if is_last:
@@ -118,20 +126,22 @@ def _organizations(api: Client, state: State, now: int, back: int) -> Iterator[t
         yield records, reached[-1]
 
 
-def _tickets(api: Client, state: State) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
-    """Pages of tickets changed since the state, each with the cursor to go on from, also after the last."""
+def _exported(api: Client, kind: str, state: State) -> Iterator[tuple[list[dict[str, Any]], str | None]]:
+    """Pages of what has changed since the state, each with the cursor to go on from, also after the last."""
+    path = f"{_EXPORTS}/{kind}/cursor"
+    beside = {"include": "metric_sets"} if kind == "tickets" else {}
 
     def fetch(cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        where = {"cursor": cursor} if cursor else {"start_time": str(_BEGINNING)}
-        page = api.get(_TICKETS, {**where, "include": "metric_sets"})
-        records = api.objects(_TICKETS, page, "tickets")
+        page = api.get(path, ({"cursor": cursor} if cursor else {"start_time": str(_BEGINNING)}) | beside)
+        records = api.objects(path, page, kind)
         reached.append(page.get("after_cursor") or cursor)
         if reached[-1] is None and not page.get("end_of_stream"):
-            raise ProviderError(f"zendesk: {_TICKETS} says there is more but gives no cursor")
-        return _with_metrics(records, page), None if page.get("end_of_stream") else reached[-1]
+            raise ProviderError(f"zendesk: {path} says there is more but gives no cursor")
+        made = _with_metrics(records, page) if kind == "tickets" else [_without_address(one) for one in records]
+        return made, None if page.get("end_of_stream") else reached[-1]
 
     reached: list[str | None] = []
-    for records, _ in walk(f"zendesk: {_TICKETS}", state.get("tickets"), fetch):
+    for records, _ in walk(f"zendesk: {path}", state.get(kind), fetch):
         yield records, reached[-1]
 
 
@@ -153,6 +163,11 @@ def _with_metrics(tickets: list[dict[str, Any]], page: Mapping[str, Any]) -> lis
     """Tickets with their metrics, which come within the ticket or beside the tickets."""
     beside = {one.get("ticket_id"): one for one in page.get("metric_sets") or ()}
     return [{**one, "metric_set": one.get("metric_set") or beside.get(one["id"])} for one in tickets]
+
+
+def _without_address(user: dict[str, Any]) -> dict[str, Any]:
+    """With the domain of the address in its place."""
+    return {**user, "email": None, "email_domain": email_domain(user.get("email"))}
 
 
 def _with_domain(organization: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def zendesk() -> Held:
     def records(count: int, **fields: Any) -> list[dict[str, Any]]:
         return [{"id": number + 1, "created_at": "2026-05-01T10:00:00Z", **fields} for number in range(count)]
 
+    users = records(24, organization_id=2)
     organizations, tickets = records(30), records(50, status="open", updated_at="2026-05-02T10:00:00Z")
     ratings = records(25, score="good", ticket_id=3)
     export = "/api/v2/incremental/organizations"
@@ -93,6 +94,11 @@ def zendesk() -> Held:
         where = {"cursor": cursor, "start_time": None if cursor else "1"}
         return Page("/api/v2/incremental/tickets/cursor", body, {**where, "include": "metric_sets"})
 
+    def known(found: list[dict[str, Any]], cursor: str | None, after: str, is_last: bool) -> Page:
+        where = {"cursor": cursor, "start_time": None if cursor else "1"}
+        body = {"users": found, "after_cursor": after, "end_of_stream": is_last}
+        return Page("/api/v2/incremental/users/cursor", body, where)
+
     def rated(found: list[dict[str, Any]], since: int, after: str | None, following: str | None) -> Page:
         body = {"satisfaction_ratings": found, "meta": {"has_more": following is not None, "after_cursor": following}}
         return Page("/api/v2/satisfaction_ratings", body, {"start_time": str(since), "page[after]": after})
@@ -100,12 +106,14 @@ def zendesk() -> Held:
     reached = NOW - 40_000
     first = [
         exported(organizations[:20], 1, reached - 9, False), exported(organizations[20:], reached - 9, reached, True),
+        known(users[:20], None, "u", False), known(users[20:], "u", "v", True),
         ticketed(tickets[:20], None, "a", False), ticketed(tickets[20:40], "a", "b", False),
         ticketed(tickets[40:], "b", "c", True), rated(ratings[:20], 1, None, "r"), rated(ratings[20:], 1, "r", None),
     ]  # fmt: skip
     solved = [{**one, "status": "solved"} for one in tickets[:5]]
     later = [
         exported([*organizations[28:], {"id": 99}], reached - 3600, reached + 60_000, True),
+        known([users[3] | {"organization_id": 3}], "v", "w", True),
         ticketed(solved, "c", "d", False), ticketed([], "d", "e", True),
         rated([{"id": 99, "score": "bad", "ticket_id": 4}], NOW - 3600, None, None),
     ]  # fmt: skip
@@ -116,14 +124,16 @@ def zendesk() -> Held:
         first,
         {
             "organizations": {str(one["id"]) for one in organizations},
+            "users": {str(one["id"]) for one in users},
             "tickets": {str(one["id"]) for one in tickets},
             "satisfaction_ratings": {str(one["id"]) for one in ratings},
         },
         later,
-        {("organizations", "99"), ("satisfaction_ratings", "99")} | {("tickets", str(one["id"])) for one in solved},
-        [exported(organizations, 1, reached, True), ticketed(tickets[:20], None, "a", False),
-         ticketed(tickets[20:], "a", "a", False)],
-        [again],
+        {("organizations", "99"), ("users", "4"), ("satisfaction_ratings", "99")}
+        | {("tickets", str(one["id"])) for one in solved},
+        [exported(organizations, 1, reached, True), known(users, None, "u", True),
+         ticketed(tickets[:20], None, "a", False), ticketed(tickets[20:], "a", "a", False)],
+        [again, known([], "v", "v", True)],
     )  # fmt: skip
 
 

@@ -75,11 +75,13 @@ def test_zendesk_answers_every_request_of_a_load(zendesk_url: str, tmp_path: Pat
     settings = settings_of(tmp_path, zendesk_url)
     with duckdb.connect() as con:
         landed, _ = providers.load_provider(con, settings, "zendesk", datetime(2026, 5, 28, 6), NOW)
-        assert landed.by_table == {"organizations": 1, "tickets": 1, "satisfaction_ratings": 2}
+        assert landed.by_table == {"organizations": 1, "users": 1, "tickets": 1, "satisfaction_ratings": 2}
         assert landed.rejected == 0
         assert con.execute("select id, email_domain from raw_zendesk.organizations").fetchall() == [
             ("4112492", "remain.com")
         ]
+        users = con.execute("select id, organization_id, email_domain from raw_zendesk.users").fetchall()
+        assert users == [("35436", "57542", "example.com")]
         tickets = con.execute(
             "select id, organization_id, status, priority, rating from raw_zendesk.tickets"
         ).fetchall()

@@ -28,6 +28,7 @@ class FakeZendesk(Provider):
         super().__init__()
         self.organizations: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
+        self.users: list[dict[str, Any]] = []
         self.ratings: list[dict[str, Any]] = []
         self.metrics_beside = False
 
@@ -39,6 +40,11 @@ class FakeZendesk(Provider):
             page = held[:PAGE]
             end = page[-1]["_at"] + 1 if page else None
             return Answer({"organizations": page, "end_time": end, "end_of_stream": len(held) <= PAGE})
+        if path == "/api/v2/incremental/users/cursor":
+            start = int(query["cursor"]) if "cursor" in query else int(query["start_time"]) - 1
+            end = min(start + PAGE, len(self.users))
+            stream = {"after_cursor": str(end), "end_of_stream": end == len(self.users)}
+            return Answer({"users": self.users[start:end], **stream})
         if path == "/api/v2/incremental/tickets/cursor":
             assert query["include"] == "metric_sets"
             start = int(query["cursor"]) if "cursor" in query else 0
@@ -70,6 +76,10 @@ class FakeZendesk(Provider):
              **fields}
         )  # fmt: skip
 
+    def user(self, number: int, **fields: Any) -> None:
+        self.users.append({"id": number, "created_at": at(NOW - 90_000), "updated_at": at(NOW - 90_000), "phone": "555",
+                           "name": "Jane", "email": f"jane.{number}@Acme.example", **fields})  # fmt: skip
+
     def rating(self, number: int, ticket: int, seconds: int, score: str) -> None:
         self.ratings.append({"id": number, "_at": seconds, "ticket_id": ticket, "score": score, "comment": "rude",
                              "created_at": at(seconds), "updated_at": at(seconds)})  # fmt: skip
@@ -83,6 +93,7 @@ def server() -> Iterator[FakeZendesk]:
             started.organization(number, NOW - 90_000 + number)
             started.ticket(number, NOW - 80_000 + number)
         started.rating(1, 2, NOW - 70_000, "good")
+        started.user(1, organization_id=1)
         yield started
 
 
@@ -100,7 +111,7 @@ def company(tmp_path: Path, server: FakeZendesk, monkeypatch: pytest.MonkeyPatch
 def test_the_first_load_reads_everything_once(company: ApiCompany, server: FakeZendesk, beside: bool) -> None:
     server.metrics_beside = beside
     landed = company.load()
-    assert landed.by_table == {"organizations": 5, "tickets": 5, "satisfaction_ratings": 1}
+    assert landed.by_table == {"organizations": 5, "users": 1, "tickets": 5, "satisfaction_ratings": 1}
     assert company.rows("select id, email_domain from raw_zendesk.organizations order by id limit 1") == [
         ("1", "org1.example")
     ]
@@ -113,7 +124,7 @@ def test_the_first_load_reads_everything_once(company: ApiCompany, server: FakeZ
 
 def test_what_nobody_needs_is_not_stored(company: ApiCompany) -> None:
     company.load()
-    for secret in ("Jane", "password", "rude", "other.example", KEY):
+    for secret in ("Jane", "jane.1", "555", "password", "rude", "other.example", KEY):
         assert secret not in company.stored()
 
 
@@ -123,33 +134,37 @@ def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, ser
     server.ticket(2, NOW + 100, status="solved", satisfaction_rating={"score": "good"}, metric_set=metrics)
     server.organization(6, NOW + 100)
     server.rating(2, 3, NOW + 100, "bad")
+    for number in (2, 3, 1):
+        server.user(number, organization_id=None)
     landed = company.load(LATE, NOW + 7200)
-    assert landed.by_table == {"organizations": 1, "tickets": 1, "satisfaction_ratings": 1}
+    assert landed.by_table == {"organizations": 1, "users": 3, "tickets": 1, "satisfaction_ratings": 1}
     asked = [(path.rpartition("/")[2], query) for path, query, _ in server.asked]
     assert asked[0] == ("organizations", {"start_time": str(NOW - 90_000 + 6 - 3600)}), "an hour of look-back"
-    assert [query["cursor"] for name, query in asked if name == "cursor"] == ["5"]
+    assert [query["cursor"] for name, query in asked if name == "cursor"] == ["1", "3", "5"], "users, tickets"
+    newest = "select id, organization_id, email_domain from raw_zendesk.users where id = '1' order by _seq desc limit 1"
+    assert company.rows(newest) == [("1", None, "acme.example")]
     assert asked[-1][1]["start_time"] == str(NOW - 3600)
     days = company.rows("select day::varchar from raw_meta.open_days where entity = 'tickets' and day > '2026-05-27'")
     assert sorted(days) == [("2026-05-28",), ("2026-05-29",)]  # solved on the 28th; told on the 29th
 
 
 def test_a_load_that_was_cut_off_goes_on_where_it_was(company: ApiCompany, server: FakeZendesk) -> None:
-    server.break_at = {number: Answer({}, status=500) for number in range(5, 30)}  # the second page of tickets
+    server.break_at = {number: Answer({}, status=500) for number in range(6, 30)}  # the second page of tickets
     with pytest.raises(ProviderError, match=r"cursor failed 6 times.*status 500"):
         company.load()
     server.break_at = {}
     company.load()
-    assert [query.get("cursor") for path, query, _ in server.asked if path.endswith("cursor")] == ["2", "4"]
+    assert [query.get("cursor") for path, query, _ in server.asked if path.endswith("cursor")] == ["1", "2", "4"]
     for table, count in (("organizations", 5), ("tickets", 5), ("satisfaction_ratings", 1)):
         assert company.rows(f"select count(*), count(distinct id) from raw_zendesk.{table}") == [(count, count)]
 
 
 def test_a_cursor_that_does_not_move_ends_with_an_error(company: ApiCompany, server: FakeZendesk) -> None:
     stuck = Answer({"tickets": [{"id": 1}], "after_cursor": "0", "end_of_stream": False})
-    server.break_at = dict.fromkeys(range(4, 9), stuck)
+    server.break_at = dict.fromkeys(range(5, 10), stuck)
     with pytest.raises(ProviderError, match="would never end"):
         company.load()
-    assert len(server.asked) < 8
+    assert len(server.asked) < 9
 
 
 def test_a_wrong_key_says_whose_it_has_to_be(company: ApiCompany, server: FakeZendesk) -> None:

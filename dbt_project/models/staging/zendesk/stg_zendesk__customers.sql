@@ -1,7 +1,11 @@
--- grain: organization of Zendesk
+-- grain: organization of Zendesk; and user of no organization who has opened a ticket
 -- Of a deleted organization the last that it told still says which account its tickets belong to.
-with newest as (
+with organizations as (
     {{ newest_of(source('raw_zendesk', 'organizations')) }}
+),
+
+users as (
+    {{ newest_of(source('raw_zendesk', 'users')) }}
 ),
 
 renamed as (
@@ -11,7 +15,18 @@ renamed as (
         external_id,
         lower(domain) as domain,
         email_domain
-    from newest
+    from organizations
+    union all
+    select
+        'zendesk' as source,
+        {{ zendesk_user('id') }} as customer_id,
+        null as external_id,
+        null as domain,
+        email_domain
+    from users
+    where
+        organization_id is null
+        and id in (select tickets.requester_id from {{ source('raw_zendesk', 'tickets') }} as tickets)
 )
 
 select * from renamed

@@ -1,4 +1,5 @@
 -- grain: ticket
+-- Its customer is its organization, else that of the user who asked; else the user.
 with reopened as (
     select
         id,
@@ -10,6 +11,10 @@ with reopened as (
 
 newest as (
     {{ newest_of(source('raw_zendesk', 'tickets')) }}
+),
+
+users as (
+    {{ newest_of(source('raw_zendesk', 'users')) }}
 ),
 
 ratings as (
@@ -26,6 +31,7 @@ ratings as (
 rated as (
     select
         newest.*,
+        users.organization_id as organization_of_requester,
         reopened.reopened_at,
         case when newest.rating in ('good', 'bad') then newest.rating else ratings.score end as rating_in_force,
         ratings.rated_at
@@ -34,13 +40,15 @@ rated as (
         on newest.id = reopened.id
     left join ratings
         on newest.id = ratings.ticket_id
+    left join users
+        on newest.requester_id = users.id
     where coalesce(newest.status, '') <> 'deleted'
 ),
 
 renamed as (
     select
         'zendesk' as source,
-        organization_id as account_id,
+        coalesce(organization_id, organization_of_requester, {{ zendesk_user('requester_id') }}) as account_id,
         id as ticket_id,
         priority as severity,
         status,
