@@ -302,7 +302,8 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str
     if kind == "missing":
         return path, "is missing"
     if kind == "literal_error":
-        legal = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+        found = re.findall(r"'([^']*)'|\b(\d+)\b", str(context.get("expected", "")))
+        legal = [text or number for text, number in found]
         return path, f"{show(value)} is not legal; {suggest(value, legal)}"
     if kind in _COMPARED:
         bound, words = _COMPARED[kind]

@@ -86,11 +86,13 @@ class Days(Strict):
 
 
 class Schedule(Strict):
-    """When Dagster runs the day's job by itself."""
+    """When Dagster runs the day's job by itself: daily; when files land; and for sources that are called, often."""
 
     enabled: bool = Field(default=False, strict=True)
     at: Annotated[Text, AfterValidator(_clock)] = "06:00"
     timezone: Timezone = "UTC"
+    when_files_land: bool = Field(default=False, strict=True)
+    every_minutes: Literal[5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720] | None = None
 
 
 class Warehouse(Strict):
@@ -305,6 +307,16 @@ def _check_file(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     yield from _check_days(mapping(data.get("days")))
     yield from _check_key_features(data)
     yield from _check_retention(data)
+    files = mapping(mapping(data.get("sources")).get("files"))
+    if mapping(data.get("schedule")).get("when_files_land") is True:
+        for fetched in ("store", "database"):
+            if fetched in files:
+                yield (
+                    ("schedule", "when_files_land"),
+                    f"the run itself fetches the files of sources.files.{fetched}; take every_minutes instead",
+                )
+        if not files:
+            yield ("schedule", "when_files_land"), "there are no files: sources.files is missing"
     exports = sequence(mapping(data.get("destinations")).get("exports"))
     seen: dict[Any, int] = {}
     for key in mapping(mapping(data.get("engine")).get("settings")):

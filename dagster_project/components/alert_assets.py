@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from dagster_project.components import common
 from dagster_project.components.results import MART
 from dagster_project.config_file import ConfigError
-from dagster_project.destinations.alert_book import open_book
-from dagster_project.destinations.delivery import Delivered, deliver, tell_failure
+from dagster_project.destinations.alert_book import Message, open_book
+from dagster_project.destinations.alert_messages import newest_day, of_failed_run, of_late_scores
+from dagster_project.destinations.delivery import Delivered, deliver, tell_owner
 from dagster_project.report.reading import open_mart
 from dagster_project.scorecards.alerts import load_alerts
+from dagster_project.scorecards.delivery import Delivery
 from dagster_project.settings import Settings
 
 MESSAGES = dg.AssetKey(["alerts", "messages"])
@@ -65,7 +68,12 @@ def breaches_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def tell_of_failure(settings: Settings, run_id: str, steps: Sequence[str]) -> str:
-    """Tell the data owner that a run failed, if delivery is on; what became of it, in words."""
+    """Tell the data owner that a run failed; what became of it, in words."""
+    return _tell_data_owner(settings, lambda delivery, day: of_failed_run(delivery, run_id, steps, day))
+
+
+def _tell_data_owner(settings: Settings, messages: Callable[[Delivery, date], list[Message]]) -> str:
+    """Tell the data owner of alerts.yml, if delivery is on; what became of it, in words."""
     try:
         delivery = load_alerts(settings.alerts).delivery
     except ConfigError:
@@ -73,7 +81,7 @@ def tell_of_failure(settings: Settings, run_id: str, steps: Sequence[str]) -> st
     if not delivery.enabled:
         return "delivery.enabled in alerts.yml is false, so nobody is told"
     with open_book(settings.alert_book) as book:
-        done = tell_failure(delivery, book, run_id, steps, lambda: common.now(settings))
+        done = tell_owner(lambda day: messages(delivery, day), delivery, book, lambda: common.now(settings))
     return " ".join(done.troubles) or f"{delivery.data_owner} has been told"
 
 
@@ -90,6 +98,32 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SkipReason(tell_of_failure(settings, context.dagster_run.run_id, steps))
 
     return run_failed
+
+
+def lateness_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Tells the data owner, once, that nothing has been published for longer than the freshness policy allows."""
+
+    @dg.sensor(
+        name="scores_late",
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells the data owner of alerts.yml when nothing was published for {common.STALE_HOURS} hours.",
+    )
+    def scores_late(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if settings.days.last:
+            return dg.SkipReason("days.last in pipeline.yml is fixed: no new scores are due")
+        event = context.instance.get_latest_materialization_event(MART)
+        if event is None:
+            return dg.SkipReason("nothing has been published yet")
+        published = datetime.fromtimestamp(event.timestamp, UTC)
+        hours = (datetime.now(UTC) - published).total_seconds() / 3600
+        if hours < common.STALE_HOURS:
+            return dg.SkipReason(f"published {hours:.0f} hours ago")
+        newest = newest_day(settings.mart_folder / "mart.duckdb")
+        told = _tell_data_owner(settings, lambda delivery, day: of_late_scores(delivery, published, newest, day))
+        return dg.SkipReason(f"published {hours:.0f} hours ago: {told}")
+
+    return scores_late
 
 
 def messages_asset(settings: Settings) -> dg.AssetsDefinition:

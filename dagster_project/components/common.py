@@ -16,6 +16,7 @@ WAREHOUSE_POOL = "warehouse"  # one writer at a time; its limit of 1 stands in t
 PROGRESS = "› "  # a log message that begins so is one that the command line shows while a run works
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"  # tags of a run
 OWNERS = ["team:data"]
+STALE_HOURS = 36  # a daily run that has not come through for so long is missing
 CONNECTOR_RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
@@ -50,7 +51,7 @@ def freshness() -> dg.FreshnessPolicy | None:
     """Results should be no older than a day and a half where the source is live; a fixed last day has no age."""
     if settings().days.last:
         return None
-    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=30))
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=STALE_HOURS), warn_window=timedelta(hours=30))
 
 
 def days_of_run(context: dg.AssetExecutionContext) -> tuple[date, date]:

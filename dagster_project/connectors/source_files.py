@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -69,10 +69,24 @@ def find_files(source: FilesSource, entity: FileEntity) -> list[SourceFile]:
         raise SourceFileError(
             f"{source.folder}: there is no such folder; set sources.files.folder in the config, or HEALTH_DATA"
         )
-    paths = {path for pattern in entity.files for path in source.folder.glob(pattern)}
-    visible = (path for path in paths if path.is_file() and not path.name.startswith("."))
-    found = [_describe(path, path.relative_to(source.folder).as_posix(), entity) for path in visible]
+    found = [_describe(path, path.relative_to(source.folder).as_posix(), entity) for path in _visible(source, entity)]
     return sorted(found, key=lambda file: file.name)
+
+
+def _visible(source: FilesSource, entity: FileEntity) -> Iterator[Path]:
+    paths = {path for pattern in entity.files for path in source.folder.glob(pattern)}
+    return (path for path in paths if path.is_file() and not path.name.startswith("."))
+
+
+def stamp(source: FilesSource) -> str:
+    """16 hex digits over the names, sizes and times of all files of the source: others when one lands or changes."""
+    found = set()
+    for entity in source.entities.values():
+        for path in _visible(source, entity):
+            with suppress(OSError):  # gone meanwhile
+                stat = path.stat()
+                found.add((path.relative_to(source.folder).as_posix(), stat.st_size, stat.st_mtime_ns))
+    return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:16]
 
 
 def _describe(path: Path, name: str, entity: FileEntity) -> SourceFile:

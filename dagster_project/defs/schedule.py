@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from dagster_project.components.arrivals import files_landed, often
 from dagster_project.components.common import RANGE_END, RANGE_START, daily_partitions, settings
 
 DAILY_JOB = "score_day"
@@ -45,7 +46,8 @@ def schedule() -> dg.Definitions:
             return dg.RunRequest(partition_key=yesterday, run_key=yesterday)
         return dg.RunRequest(tags={RANGE_START: first, RANGE_END: yesterday}, run_key=yesterday)
 
-    return dg.Definitions(jobs=[job], schedules=[daily], executor=dg.in_process_executor)
+    found = [files_landed(settings(), job)], [daily, *often(settings(), job)]
+    return dg.Definitions(jobs=[job], sensors=found[0], schedules=found[1], executor=dg.in_process_executor)
 
 
 def _day_before(at: datetime) -> str:

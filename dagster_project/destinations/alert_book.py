@@ -72,8 +72,9 @@ class Action:
 class Message:
     """One thing to tell one channel. Messages of one `bundle` are sent as one; its name is the idempotency key.
 
-    `event` is opened, escalated, resumed, resolved, withdrawn, mass_move or run_failed. `facts` are those of the day,
-    for the words. Where `is_told` the breach goes by another name than when it was told, and nothing is sent.
+    `event` is opened, escalated, resumed, resolved, withdrawn, mass_move, run_failed or scores_late. `facts` are
+    those of the day, for the words. Where `is_told` the breach goes by another name than when it was told, and nothing
+    is sent.
     """
 
     key: str

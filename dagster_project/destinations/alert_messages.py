@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -117,6 +117,16 @@ def of_failed_run(delivery: Delivery, run_id: str, steps: Sequence[str], day: da
     key = _key("run_failed", run_id, delivery.data_owner)
     facts = {"run_id": run_id, "steps": ", ".join(steps) or "none of its steps"}
     return [Message(key, key, f"run {run_id}", None, None, "run_failed", delivery.data_owner, day, facts)]
+
+
+def of_late_scores(delivery: Delivery, published: datetime, newest: date | None, day: date) -> list[Message]:
+    """What the data owner hears where nothing has been published since `published` (UTC)."""
+    if delivery.data_owner is None:
+        return []
+    at = f"{published:%Y-%m-%d %H:%M} UTC"
+    key = _key("scores_late", at, delivery.data_owner)
+    facts = {"published": at, "newest": newest.isoformat() if newest else None}
+    return [Message(key, key, "scores late", None, None, "scores_late", delivery.data_owner, day, facts)]
 
 
 def due_messages(mart: Path, delivery: Delivery, book: AlertBook, newest: date) -> list[Message]:

@@ -40,6 +40,8 @@ def _one(message: Message) -> tuple[str, list[str]]:
         return _mass_move(message.facts)
     if message.event == "run_failed":
         return _failed_run(message)
+    if message.event == "scores_late":
+        return _late_scores(message)
     facts, event = message.facts, message.event.split()[0]
     title = f"[{facts['severity']}] {_plain(facts['account_name'])}: {_EVENTS[event]}{_plain(facts['title'])}"
     if event == "withdrawn":
@@ -81,6 +83,14 @@ def _failed_run(message: Message) -> tuple[str, list[str]]:
     return f"Customer health, {message.day}: a run failed", [
         f"It failed at: {message.facts['steps']}. The published mart is as it was before.",
         f"Why is in the Dagster UI under run {message.facts['run_id']}; docs/how-to/recover.md says what then.",
+    ]
+
+
+def _late_scores(message: Message) -> tuple[str, list[str]]:
+    newest = message.facts["newest"]
+    return f"Customer health, {message.day}: no new scores since {message.facts['published']}", [
+        f"The published mart ends with {newest}." if newest else "The published mart holds no scores.",
+        "No run has come through since then: is the machine on, and Dagster's daemon (health ui) running on it?",
     ]
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from dagster_project.destinations.alert_book import AlertBook, Attempt, Message
-from dagster_project.destinations.alert_messages import due_messages, newest_day, of_failed_run
+from dagster_project.destinations.alert_messages import due_messages, newest_day
 from dagster_project.destinations.channels import ChannelError, send
 from dagster_project.scorecards.delivery import Delivery
 
@@ -62,19 +62,17 @@ def deliver(
         return _deliver(mart, delivery, book, clock, environ)
 
 
-def tell_failure(
+def tell_owner(
+    messages: Callable[[date], list[Message]],
     delivery: Delivery,
     book: AlertBook,
-    run_id: str,
-    steps: Sequence[str],
     clock: Callable[[], datetime],
     environ: Mapping[str, str] | None = None,
 ) -> Delivered:
-    """Tell the data owner, once, that a run failed; and send all else that no channel has taken yet."""
+    """Tell the data owner, each thing once, what `messages` has for today; and send all that no channel has taken."""
     with book.sending():
         at = clock()
-        done = Delivered(queued=book.queue(of_failed_run(delivery, run_id, steps, at.date()), at))
-        return _send(done, delivery, book, clock, environ)
+        return _send(Delivered(queued=book.queue(messages(at.date()), at)), delivery, book, clock, environ)
 
 
 def _deliver(

@@ -13,7 +13,8 @@ from alert_company import FIRST, SECRET, AlertCompany, Receiver, receiver
 
 from dagster_project.destinations import delivery as delivering
 from dagster_project.destinations.alert_book import open_book
-from dagster_project.destinations.delivery import deliver, tell_failure, would_send
+from dagster_project.destinations.alert_messages import of_failed_run
+from dagster_project.destinations.delivery import deliver, tell_owner, would_send
 from dagster_project.scorecards.delivery import Delivery
 
 HOOK = {"webhook": "env:HOOK", "secret": "env:HOOK_SECRET"}
@@ -287,7 +288,10 @@ def test_a_failed_run_is_told_to_the_data_owner_once_and_again_if_the_channel_wa
     hook.answers = [500]
     for _ in range(3):
         with open_book(company.book) as book:
-            tell_failure(delivery, book, "1234", ["dbt_models"], company.clock(day(0)), company.environ)
+            tell_owner(
+                lambda today: of_failed_run(delivery, "1234", ["dbt_models"], today),
+                delivery, book, company.clock(day(0)), company.environ,
+            )  # fmt: skip
     assert hook.titles == ["Customer health, 2026-03-01: a run failed"]
     assert "It failed at: dbt_models." in hook.got[0][1]["text"]
     assert "under run 1234" in hook.got[0][1]["text"]
