@@ -19,8 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from dagster_project.config_file import ConfigError, KeyPath, mapping, read_document, sequence, suggest, validate
-from dagster_project.config_types import Day, Name, Number, Place, Strict, Text, Timezone, Whole, refuse, show
+from dagster_project.config_file import ConfigError, KeyPath, mapping, read_document, sequence, validate
+from dagster_project.config_types import Day, Number, Place, Strict, Text, Timezone, Whole, refuse, show
+from dagster_project.export_settings import FOLDER, Destinations, Export, check_exports
 from dagster_project.source_settings import (
     ColumnMapping,
     FileEntity,
@@ -35,6 +36,7 @@ __all__ = [
     "PROJECT_ROOT",
     "ColumnMapping",
     "ConfigError",
+    "Export",
     "FileEntity",
     "FilesSource",
     "Settings",
@@ -133,35 +135,6 @@ class Retention(Strict):
     repeats_days: Annotated[Whole, Field(ge=28)] = 90
 
 
-class Mart(Strict):
-    """Where the published mart goes, inside `home`."""
-
-    folder: Place = Path("published")
-
-
-class Export(Strict):
-    """One file per format, in the exports folder; all columns of the mart where `columns` is left out."""
-
-    name: Name
-    table: Text
-    formats: Annotated[tuple[Literal["csv", "parquet"], ...], Field(min_length=1)] = ("csv",)
-    columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-
-
-class Page(Strict):
-    """Where the page that people look at goes, inside `home`."""
-
-    file: Place = Path("published/health.html")
-
-
-class Destinations(Strict):
-    """Everything the pipeline writes for others."""
-
-    mart: Mart = Mart()
-    exports: tuple[Export, ...] = ()
-    page: Page = Page()
-
-
 class PipelineFile(Strict):
     """The keys of pipeline.yml."""
 
@@ -223,7 +196,12 @@ class Settings(PipelineFile):
             self.mart_folder / "mart.duckdb",
             self.mart_folder / "parquet" / "current",
             self.page_path,
-            *(self.exports_folder / f"{export.name}.{kind}" for export in exports for kind in export.formats),
+            *(
+                self.exports_folder / f"{export.name}.{kind}"
+                for export in exports
+                for kind in export.formats
+                if export.to == FOLDER
+            ),
         ]
 
     @property
@@ -317,21 +295,13 @@ def _check_file(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                 )
         if not files:
             yield ("schedule", "when_files_land"), "there are no files: sources.files is missing"
-    exports = sequence(mapping(data.get("destinations")).get("exports"))
-    seen: dict[Any, int] = {}
+    yield from check_exports(mapping(data.get("destinations")), MARTS)
     for key in mapping(mapping(data.get("engine")).get("settings")):
         if not str(key).startswith("spark."):
             yield (
                 ("engine", "settings", str(key)),
                 f"{show(key)} is no setting of Spark: their names begin with 'spark.'",
             )
-    for number, export in enumerate(mapping(entry) for entry in exports):
-        path: KeyPath = ("destinations", "exports", number)
-        table, name = export.get("table"), export.get("name")
-        if isinstance(table, str) and table not in MARTS:
-            yield (*path, "table"), f"{show(table)} is no mart; {suggest(table, MARTS)}"
-        if isinstance(name, str) and seen.setdefault(name, number) != number:
-            yield (*path, "name"), f"{show(name)} is the name of an export above; each needs its own file name"
 
 
 def _check_days(days: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:

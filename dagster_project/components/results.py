@@ -1,11 +1,13 @@
 """What leaves the warehouse: the published mart, and everything that is made from it."""
 
-from __future__ import annotations
+from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
 from dagster_project.components import common
-from dagster_project.destinations.exports import write_export
+from dagster_project.destinations.alert_messages import newest_day
+from dagster_project.destinations.exports import ExportError, send_export
 from dagster_project.destinations.mart import publish_mart
 from dagster_project.report.page import write_page
 from dagster_project.run_days import are_marts_tested
@@ -67,31 +69,51 @@ def export_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def _export_asset(settings: Settings, export: Export) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["exports", export.name])
+    is_table = export.to in settings.destinations.databases
+
     @dg.asset(
-        key=["exports", export.name],
+        key=key,
         deps=[MART],
         group_name="publish",
-        description=f"{export.table} as {' and '.join(export.formats)}; formulas in cells are made harmless.",
+        description=f"{export.table}, each new {export.every}, to {export.to}"
+        + (" as a table." if is_table else f" as {' and '.join(export.formats)}; no cell runs as a formula."),
         owners=common.OWNERS,
-        kinds=set(export.formats),
+        kinds={"postgresql"} if is_table else set(export.formats),
+        output_required=False,
     )
-    def written() -> dg.MaterializeResult[None]:
-        files = write_export(
-            settings.mart_folder / "mart.duckdb",
-            settings.exports_folder,
-            export.name,
-            export.table,
-            export.formats,
-            export.columns,
-        )
-        return dg.MaterializeResult(
+    def written(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        mart = settings.mart_folder / "mart.duckdb"
+        newest = newest_day(mart)
+        before = context.instance.get_latest_materialization_event(key)
+        if newest and before and not _is_due(export, newest, before):
+            context.log.info(f"not written: its {export.every} has not passed since it was")
+            return
+        try:
+            files = send_export(mart, export, settings.destinations, settings.exports_folder)
+        except ExportError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": files[0].rows,
+                **({"day": newest.isoformat()} if newest else {}),
                 **common.table("files", ("file", "rows"), [(file.path, file.rows) for file in files]),
             }
         )
 
     return written
+
+
+def _is_due(export: Export, newest: date, before: dg.EventLogEntry) -> bool:
+    """Whether the newest day is of another week or month than the one that was exported last."""
+    materialization = before.asset_materialization
+    told = materialization.metadata.get("day") if materialization else None
+    if export.every == "day" or told is None:
+        return True
+    last = date.fromisoformat(str(told.value))
+    if export.every == "week":
+        return newest.isocalendar()[:2] != last.isocalendar()[:2]
+    return (newest.year, newest.month) != (last.year, last.month)
 
 
 def page_asset(settings: Settings) -> dg.AssetsDefinition:

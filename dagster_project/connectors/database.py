@@ -18,28 +18,14 @@ import duckdb
 
 from dagster_project.connectors.object_store import as_regex, write_whole
 from dagster_project.connectors.source_files import SourceFileError
-from dagster_project.provider_settings import MissingKeyError, key_of
+from dagster_project.postgresql import DatabaseError, attached, faults_in_words
 from dagster_project.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     from dagster_project.settings import FilesSource
     from dagster_project.source_settings import Database, Extract
 
-MEMORY = "400MB"  # of DuckDB, which hands the rows through
 STATE = ".extracts.json"  # extract to its query, the newest cursor and the number of its files
-CONNECT_SECONDS = 10
-_NOT_ALLOWED = re.compile(r"permission denied for (\w+) (\S+)")
-_REASONS = {
-    "password authentication failed": "refused the password",
-    "no password supplied": "refused the password",
-    'role "': "does not know the user",
-    "connection refused": "does not answer",
-    "timeout expired": "does not answer",
-    "could not translate host name": "is not to be found",
-    "does not exist": "does not know a table, column or database that is asked for",
-    "syntax error": "does not understand the query",
-    "statement timeout": "took too long and was stopped by statement_timeout",
-}
 
 
 @dataclass(frozen=True)
@@ -101,29 +87,10 @@ def _query(one: Extract) -> str:
 @contextmanager
 def _connected(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
-        url = key_of(database.url)
-    except MissingKeyError as error:
-        raise SourceFileError(str(error).replace("for a key", "for the database's address")) from None
-    with duckdb.connect(config={"memory_limit": MEMORY, "threads": 2, "autoload_known_extensions": False}) as con:
-        con.execute(f"load {literal(str(_extension()))}")
-        with _told("database", database):
-            timeout = f"{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}" if "://" in url else ""
-            con.execute(f"attach {literal(url + timeout)} as pg (type postgres, read_only)")
-        yield con
-
-
-def _extension() -> Path:
-    """The file of DuckDB's extension, which is installed with the project: nothing is fetched when it runs."""
-    import duckdb_extension_postgres_scanner as package  # type: ignore[import-untyped]
-
-    version = f"v{duckdb.__version__}"
-    file = Path(str(package.__file__)).parent / "extensions" / version / "postgres_scanner.duckdb_extension"
-    if not file.exists():
-        raise SourceFileError(
-            f"PostgreSQL cannot be read with DuckDB {duckdb.__version__}: duckdb-extension-postgres-scanner is of "
-            "another version; install both by requirements.lock (make setup)"
-        )
-    return file
+        with attached(database.url) as con:
+            yield con
+    except DatabaseError as error:
+        raise SourceFileError(str(error)) from None
 
 
 def _extract(con: duckdb.DuckDBPyConnection, folder: Path, name: str, one: Extract) -> int:
@@ -199,14 +166,14 @@ def _remote(query: str) -> str:
 
 
 def _asked(con: duckdb.DuckDBPyConnection, name: str, query: str) -> Any:
-    with _told(name):
+    with faults_in_words(name):
         return con.sql(_remote(query))
 
 
 def _write(con: duckdb.DuckDBPyConnection, name: str, query: str, file: Path) -> int:
     part = file.with_name(f".{file.name}.part")
     try:
-        with _told(name):
+        with faults_in_words(name):
             rows: int = con.execute(
                 f"copy ({query}) to {literal(str(part))} (format parquet, compression zstd)"
             ).fetchall()[0][0]
@@ -215,19 +182,3 @@ def _write(con: duckdb.DuckDBPyConnection, name: str, query: str, file: Path) ->
     finally:
         part.unlink(missing_ok=True)
     return rows
-
-
-@contextmanager
-def _told(what: str, database: Database | None = None) -> Iterator[None]:
-    """A fault of the database in words. DuckDB's own hold the address with its password."""
-    try:
-        yield
-    except duckdb.Error as error:
-        said = str(error)
-        denied = _NOT_ALLOWED.search(said)
-        lower = said.lower()
-        reason = next((words for mark, words in _REASONS.items() if mark in lower), f"failed ({type(error).__name__})")
-        if denied:
-            reason = f"does not let this user read {denied[1]} {denied[2]}; it needs: grant select"
-        where = f"; check {database.url.removeprefix('env:')}" if database else ""
-        raise SourceFileError(f"{what}: PostgreSQL {reason}{where}") from None

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dagster_project.connectors.source_files import SourceFileError
-from dagster_project.provider_settings import MissingKeyError, key_of
+from dagster_project.object_stores import StoreError, faults_in_words, open_store, root_of
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, S3FileSystem
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 MANIFEST = ".objects.json"  # name to size and time of change: what the copy is of
 CHUNK = 8 * 1024 * 1024
-TIMEOUTS = {"connect_timeout": 10.0, "request_timeout": 60.0}  # seconds
-_REASONS = {
-    "ACCESS_DENIED": "was refused",
-    "INVALID_ACCESS_KEY_ID": "was refused",
-    "SIGNATURE_DOES_NOT_MATCH": "was refused",
-    "HTTP STATUS 403": "was refused",
-    "NO_SUCH_BUCKET": "is not there",
-    "HTTP STATUS 301": "is in another region",
-    "NETWORK_CONNECTION": "does not answer",
-}
 
 
 def copy_objects(source: FilesSource, patterns: Iterable[str]) -> int:
@@ -52,7 +42,7 @@ def copy_objects(source: FilesSource, patterns: Iterable[str]) -> int:
     known: dict[str, list[int]] = json.loads(manifest.read_text()) if manifest.exists() else {}
     copied = 0
     with _told(store):
-        filesystem = _filesystem(store)
+        filesystem = open_store(store)
         for name, info in _listed(filesystem, store):
             mark = [info.size, info.mtime_ns]
             here = source.folder / name
@@ -72,26 +62,14 @@ def count_objects(source: FilesSource, patterns: Iterable[str]) -> int:
         return 0
     wanted = re.compile("|".join(f"(?:{as_regex(pattern)})" for pattern in patterns))
     with _told(store):
-        return sum(wanted.fullmatch(name) is not None for name, _ in _listed(_filesystem(store), store))
-
-
-def _filesystem(store: ObjectStore) -> S3FileSystem:
-    from pyarrow.fs import S3FileSystem  # it takes a third of a second, and few need it
-
-    keys = {}
-    if store.key_id and store.secret:
-        keys = {"access_key": key_of(store.key_id), "secret_key": key_of(store.secret)}
-    scheme, _, host = (store.endpoint or "").rpartition("://")
-    where: dict[str, Any] = {"endpoint_override": host, "scheme": scheme} if host else {}
-    return S3FileSystem(**keys, **where, region=store.region, **TIMEOUTS)
+        return sum(wanted.fullmatch(name) is not None for name, _ in _listed(open_store(store), store))
 
 
 def _listed(filesystem: S3FileSystem, store: ObjectStore) -> Iterator[tuple[str, FileInfo]]:
     """Objects below the prefix, by name: (name inside it, what the store tells of it)."""
     from pyarrow.fs import FileSelector, FileType
 
-    prefix = store.prefix.strip("/")
-    root = f"{store.bucket}/{prefix}" if prefix else store.bucket
+    root = root_of(store)
     found = filesystem.get_file_info(FileSelector(root, recursive=True))
     for info in sorted(found, key=lambda one: one.path):
         name = info.path.removeprefix(root).lstrip("/")
@@ -127,20 +105,11 @@ def write_whole(file: Path, text: str) -> None:
 
 @contextmanager
 def _told(store: ObjectStore) -> Iterator[None]:
-    """A fault of the store in words: the address and the key never stand in them."""
-    variables = " and ".join(name.removeprefix("env:") for name in (store.key_id, store.secret) if name)
-    keys = f"the keys in {variables}" if variables else "the keys of this machine (none are named in `store`)"
     try:
-        yield
-    except MissingKeyError as error:
+        with faults_in_words(store, "be read", "list it (s3:ListBucket) and read its objects (s3:GetObject)"):
+            yield
+    except StoreError as error:
         raise SourceFileError(str(error)) from None
-    except OSError as error:
-        said = str(error).upper()
-        reason = next((words for mark, words in _REASONS.items() if mark in said), "could not be read")
-        raise SourceFileError(
-            f"bucket {store.bucket}: {reason}; check `store` in pipeline.yml, and that {keys} may list it "
-            "(s3:ListBucket) and read its objects (s3:GetObject)"
-        ) from None
 
 
 @functools.cache

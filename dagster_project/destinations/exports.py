@@ -1,4 +1,4 @@
-"""Writes a published mart's table as CSV and Parquet files, for people and systems that do not speak DuckDB."""
+"""A published mart's table for people and systems that do not speak DuckDB: as files here or in a store, or a table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from pathlib import Path
 
 import duckdb
 
+from dagster_project.destinations.excel import ROWS_AT_MOST, write_workbook
+from dagster_project.destinations.export_places import replace_rows, upload
 from dagster_project.destinations.mart_files import MART_SCHEMA
 from dagster_project.destinations.sql import fault, opened
+from dagster_project.export_settings import FOLDER, Destinations, Export
+from dagster_project.object_stores import StoreError
+from dagster_project.postgresql import DatabaseError
 from dagster_project.warehouse import literal, quoted
 
-FORMATS = ("csv", "parquet")
+FORMATS = ("csv", "parquet", "jsonl", "xlsx")
+_OPTIONS = {
+    "csv": "format csv, header, new_line '\\r\\n'",
+    "parquet": "format parquet, compression zstd",
+    "jsonl": "format json, array false",
+}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # What a spreadsheet runs: = + - @ and their full-width and look-alike forms. Blanks, invisible characters and
@@ -38,10 +48,41 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """One exported file and its number of rows (a CSV's header not counted)."""
+    """One exported file (or object, or table) and its number of rows, a header not counted."""
 
-    path: Path
+    path: Path | str
     rows: int
+
+
+def send_export(mart: Path, export: Export, destinations: Destinations, folder: Path) -> list[WrittenFile]:
+    """Write the export where it goes: to `folder`, to a store, or to a database.
+
+    Raises ExportError: what `write_export` refuses, and a store or database that does not take it.
+    """
+    given = (export.table, export.formats, export.columns)
+    if export.to == FOLDER:
+        return write_export(mart, folder, export.name, *given)
+    try:
+        if export.to in destinations.databases:
+            columns = list(export.columns or columns_of(mart, export.table))
+            database = destinations.databases[export.to]
+            rows = replace_rows(database, export.name, mart, export.table, columns)
+            return [WrittenFile(f"{database.schema_}.{export.name}", rows)]
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with tempfile.TemporaryDirectory(prefix=".sending-", dir=folder) as scratch:
+            files = write_export(mart, Path(scratch), export.name, *given)
+            store = destinations.stores[export.to]
+            return [WrittenFile(upload(store, Path(file.path), Path(file.path).name), file.rows) for file in files]
+    except (StoreError, DatabaseError) as error:
+        raise ExportError(f"export '{export.name}' to {export.to}: {error}") from error
+
+
+def columns_of(mart: Path, table: str) -> list[str]:
+    """The columns of a table of the published mart, in order. Raises ExportError where there is none."""
+    if not mart.is_file():
+        raise ExportError(f"{mart}: there is no published mart to export from; run the pipeline first (make run)")
+    with opened(mart, "mart", {}) as con:
+        return list(_columns(con, mart, table))
 
 
 def write_export(
@@ -94,28 +135,32 @@ def _write(
     con: duckdb.DuckDBPyConnection, file: Path, table: str, chosen: list[str], types: dict[str, str], kind: str
 ) -> WrittenFile:
     """Writes one file beside its place, then swaps it in."""
-    if kind == "csv":
-        picked = ", ".join(_harmless(column, types[column]) for column in chosen)
-        options = "format csv, header, new_line '\\r\\n'"
-    else:
-        picked = ", ".join(quoted(column) for column in chosen)
-        options = "format parquet, compression zstd"
+    picked = ", ".join(_harmless(column, types[column]) if kind == "csv" else quoted(column) for column in chosen)
+    query = f"select {picked} from {quoted('mart', MART_SCHEMA, table)}"
+    if kind == "xlsx":
+        (count,) = con.execute(f"select count(*) from ({query})").fetchone() or (0,)
+        if count > ROWS_AT_MOST:
+            raise ExportError(
+                f"{file.name}: {count:,} rows are more than a sheet can hold ({ROWS_AT_MOST:,}); export {table} as csv "
+                "or parquet"
+            )
     for leftover in file.parent.glob(f".{file.name}.*.part"):
         leftover.unlink(missing_ok=True)  # of an export that was killed
     descriptor, made = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
     os.close(descriptor)
     part = Path(made)
     try:
-        source = quoted("mart", MART_SCHEMA, table)
-        result = con.execute(f"copy (select {picked} from {source}) to {literal(made)} ({options})").fetchone()
-        assert result is not None
+        if kind == "xlsx":
+            rows = write_workbook(con.execute(query), table, part)
+        else:
+            rows = con.execute(f"copy ({query}) to {literal(made)} ({_OPTIONS[kind]})").fetchall()[0][0]
         part.chmod(0o640)
         with part.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
-    return WrittenFile(file, int(result[0]))
+    return WrittenFile(file, rows)
 
 
 def _harmless(column: str, kind: str) -> str:

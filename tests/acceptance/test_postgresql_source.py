@@ -173,7 +173,7 @@ def test_another_query_is_asked_from_the_beginning(product: Product) -> None:
         ({"table": "app.nothing"}, "usage: PostgreSQL does not know a table, column or database that is asked for"),
         (
             {"table": "app.secrets"},
-            "usage: PostgreSQL does not let this user read table secrets; it needs: grant",
+            "usage: PostgreSQL does not let this user use the table secrets; it needs: grant",
         ),
         ({"query": "selec 1"}, "usage: PostgreSQL does not understand the query"),
     ],

@@ -76,12 +76,13 @@ def test_the_short_schedule_asks_for_the_newest_day_but_never_behind_a_run(tmp_p
     assert schedule.cron_schedule == "*/20 * * * *"
     assert [one.cron_schedule for one in often(settings_of(tmp_path, every_minutes=120), JOB)] == ["0 */2 * * *"]
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        at = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 2, 1, 9, tzinfo=UTC))
-        asked = schedule(at)
-        assert isinstance(asked, dg.RunRequest)
-        assert asked.partition_key == "2026-01-31"
-        instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.STARTED)
-        assert isinstance(schedule(at), dg.SkipReason)
+        day = datetime(2026, 2, 1, 9, tzinfo=UTC)
+        with dg.build_schedule_context(instance, scheduled_execution_time=day) as at:
+            asked = schedule(at)
+            assert isinstance(asked, dg.RunRequest)
+            assert asked.partition_key == "2026-01-31"
+            instance.create_run_for_job(_job(), status=dg.DagsterRunStatus.STARTED)
+            assert isinstance(schedule(at), dg.SkipReason)
     assert list(often(settings_of(tmp_path), JOB)) == []
 
 

@@ -160,7 +160,7 @@ def test_an_export_is_replaced_whole_and_readable_by_the_group_only(
         ({"table": "_published"}, "not a legal table"),
         ({"columns": ["account_id", "scor"]}, r"'scor' is not a legal column .*; did you mean 'score'\?"),
         ({"columns": ["1; drop table x"]}, r"not a legal column of current_health; legal: account_id, account_name"),
-        ({"formats": ["xlsx"]}, "'xlsx' is not a legal export format; legal: csv, parquet"),
+        ({"formats": ["pdf"]}, "'pdf' is not a legal export format; legal: csv, parquet"),
         ({"name": "../../etc/passwd"}, "not a legal export name"),
         ({"name": ".hidden"}, "not a legal export name"),
     ],

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -20,11 +16,13 @@ import duckdb
 import pytest
 import yaml
 
+from dagster_project import object_stores
 from dagster_project.connectors import object_store
 from dagster_project.connectors.files import load_entity, prepare
 from dagster_project.connectors.inspection import check_files
 from dagster_project.connectors.source_files import SourceFileError
 from dagster_project.settings import ConfigError, Settings, load_settings
+from tests.s3_server import s3_server
 
 AT = datetime(2026, 5, 28, 6, 0)
 SECRET = "secret_not_to_be_seen"
@@ -32,24 +30,8 @@ SECRET = "secret_not_to_be_seen"
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/", timeout=1).close()
-                break
-            except OSError:
-                assert server.poll() is None, "moto_server ended"
-                time.sleep(0.1)
+    with s3_server() as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.fixture
@@ -186,7 +168,7 @@ def test_a_store_that_cannot_be_read_is_said_so(
     bucket: Any, endpoint: str, tmp_path: Path, con: duckdb.DuckDBPyConnection, store: dict[str, Any], said: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(object_store, "TIMEOUTS", {"connect_timeout": 0.5, "request_timeout": 1.0})
+    monkeypatch.setattr(object_stores, "TIMEOUTS", {"connect_timeout": 0.5, "request_timeout": 1.0})
     settings = configured(tmp_path, **{"bucket": bucket.name, "endpoint": endpoint, **store})
     with pytest.raises(SourceFileError, match=said) as error:
         load_entity(con, settings, "accounts", AT)
@@ -199,7 +181,7 @@ def test_a_refused_key_says_which_and_what_it_has_to_be_allowed(
     def refuse(*_: object) -> None:
         raise OSError("When listing: AWS Error ACCESS_DENIED during ListObjectsV2 operation: key_id is not allowed")
 
-    monkeypatch.setattr(object_store, "_filesystem", refuse)
+    monkeypatch.setattr(object_store, "open_store", refuse)
     with pytest.raises(
         SourceFileError, match=r"was refused; .* the keys in STORE_ID and STORE_SECRET may list"
     ) as error:
