@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from dagster_project.connectors.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import (
     RawTable,
@@ -26,6 +25,7 @@ from dagster_project.connectors.raw_tables import (
     truth,
     whole,
 )
+from dagster_project.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.provider_settings import HubspotSource, key_of
 
 PERMISSIONS = "the scopes crm.objects.companies.read and crm.objects.feedback_submissions.read"

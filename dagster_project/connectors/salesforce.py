@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from dagster_project.connectors.http_client import (
+from dagster_project.connectors.landing import Batch, State
+from dagster_project.connectors.raw_tables import RawTable, account_columns, is_account, matching, text, time, truth
+from dagster_project.http_client import (
     BadRequestError,
     Basic,
     Bearer,
@@ -20,8 +22,6 @@ from dagster_project.connectors.http_client import (
     WrongKeyError,
     walk,
 )
-from dagster_project.connectors.landing import Batch, State
-from dagster_project.connectors.raw_tables import RawTable, account_columns, is_account, matching, text, time, truth
 from dagster_project.provider_settings import CrmAccounts, SalesforceSource, key_of
 
 VERSION = "v62.0"

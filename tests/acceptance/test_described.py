@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from dagster_project.connectors import hubspot, intercom, providers, zendesk
-from dagster_project.connectors.http_client import Client, ProviderError
+from dagster_project.http_client import Client, ProviderError
 from dagster_project.provider_settings import HubspotSource, IntercomSource
 from dagster_project.settings import Settings, load_settings
 from tests.acceptance.served_by_prism import served_by_prism
@@ -30,7 +30,7 @@ HUBSPOT = {"api_key": "env:PROVIDER_KEY", "match": MATCH}
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROVIDER_KEY", "key_for_tests")
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
 
 
 @pytest.fixture(scope="module")

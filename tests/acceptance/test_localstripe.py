@@ -23,8 +23,8 @@ import pytest
 import stripe
 import yaml
 
-from dagster_project.connectors.http_client import WrongKeyError
 from dagster_project.connectors.providers import load_provider
+from dagster_project.http_client import WrongKeyError
 from dagster_project.settings import PROJECT_ROOT, Settings, load_settings
 
 pytestmark = pytest.mark.acceptance

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from scripted_server import Answer, Script, served
 
-from dagster_project.connectors import http_client
-from dagster_project.connectors.http_client import (
+from dagster_project import http_client
+from dagster_project.http_client import (
     ATTEMPTS,
     LONGEST_WAIT,
     Basic,

@@ -13,7 +13,7 @@ from api_company import EARLY, KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import hubspot, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 COMPANIES, FEEDBACK = "/crm/v3/objects/companies", "/crm/v3/objects/feedback_submissions"
 
@@ -79,7 +79,7 @@ def server() -> Iterator[FakeHubspot]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeHubspot, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(hubspot, "PAGE", 2)
     made = ApiCompany(tmp_path, "hubspot", server)
     yield made

@@ -14,7 +14,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 QUERY, TOKEN = "/services/data/v62.0/queryAll", "/services/oauth2/token"
 SESSION = "session_not_to_be_seen"
@@ -76,7 +76,7 @@ def server() -> Iterator[FakeSalesforce]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeSalesforce, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     made = ApiCompany(tmp_path, "salesforce", server, match={"by": ["external_id"], "external_id": "Id"})
     del made.source["api_key"]
     made.source |= {"client_id": "env:PROVIDER_KEY", "client_secret": "env:PROVIDER_KEY"}
