@@ -46,6 +46,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 MARTS = (
     "current_health",
+    "dim_account_links",
     "dim_accounts",
     "dim_scorecard_measures",
     "dim_scorecards",
