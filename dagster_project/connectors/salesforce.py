@@ -16,18 +16,20 @@ from dagster_project.connectors.raw_tables import RawTable, account_columns, is_
 from dagster_project.http_client import (
     BadRequestError,
     Basic,
-    Bearer,
     Client,
     ProviderError,
-    WrongKeyError,
     walk,
 )
-from dagster_project.provider_settings import CrmAccounts, SalesforceSource, key_of
+from dagster_project.provider_settings import (
+    SALESFORCE_DATA,
+    SALESFORCE_TOKEN,
+    CrmAccounts,
+    SalesforceSource,
+    key_of,
+)
 
-VERSION = "v62.0"
 PERMISSIONS = "a connected app with the client credentials flow, whose run-as user may use the API and read accounts"
-_TOKEN = "/services/oauth2/token"
-_QUERY = f"/services/data/{VERSION}/queryAll"  # with what was deleted
+_QUERY = f"{SALESFORCE_DATA}/queryAll"  # with what was deleted
 _OWN_ID = "Id"
 _ALWAYS = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted", "Website")
 _BEGINNING = "1999-01-01T00:00:00Z"  # before Salesforce was
@@ -84,14 +86,14 @@ def client(source: SalesforceSource, environ: Mapping[str, str] | None = None) -
 
 def probe(api: Client) -> str:
     """One cheap call; what it found, in words. Raises ProviderError."""
-    _log_in(api)
+    api.log_in(SALESFORCE_TOKEN)
     found = api.get(_QUERY, {"q": "select count() from Account"}).get("totalSize")
     return f"the key is good, there are {found} accounts"
 
 
 def pull(api: Client, source: SalesforceSource, state: State, now: int) -> Iterator[Batch]:  # noqa: ARG001
     """What has changed since `state`, in batches; each carries the state once it is stored."""
-    _log_in(api)
+    api.log_in(SALESFORCE_TOKEN)
     since = _BEGINNING
     if "accounts" in state:
         since = _soql(datetime.fromisoformat(state["accounts"]) - timedelta(minutes=source.look_back_minutes))
@@ -111,16 +113,6 @@ def pull(api: Client, source: SalesforceSource, state: State, now: int) -> Itera
     for records, _ in walk(f"salesforce: {_QUERY}", None, fetch):
         state = {"accounts": _reached(records[-1])} if records else state
         yield Batch("accounts", [_judged(one, source) for one in records], _QUERY, state)
-
-
-def _log_in(api: Client) -> None:
-    try:
-        token = api.post(_TOKEN, {"grant_type": "client_credentials"}, form=True).get("access_token")
-    except BadRequestError:  # so it refuses a client that it does not know
-        raise WrongKeyError(f"salesforce: {_TOKEN} was refused (400). {api.wrong_key}") from None
-    if not isinstance(token, str):
-        raise ProviderError(f"salesforce: {_TOKEN} answered without an access token; check `url`")
-    api.use(Bearer(token))
 
 
 def _first(api: Client, query: str) -> dict[str, Any]:
