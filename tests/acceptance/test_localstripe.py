@@ -24,8 +24,11 @@ import stripe
 import yaml
 
 from dagster_project.connectors.providers import load_provider
-from dagster_project.http_client import WrongKeyError
+from dagster_project.destinations.write_back_book import Record
+from dagster_project.destinations.write_back_targets import WAYS
+from dagster_project.http_client import BadRequestError, NotFoundError, WrongKeyError
 from dagster_project.settings import PROJECT_ROOT, Settings, load_settings
+from dagster_project.write_back_settings import Target
 
 pytestmark = pytest.mark.acceptance
 
@@ -163,6 +166,25 @@ def test_every_object_arrives_once_and_then_only_changes_are_asked_for(server: S
         assert new.id in stored
         assert "Jane" not in stored
         assert "late@" not in stored
+
+
+@pytest.mark.usefixtures("key")
+def test_health_is_written_to_metadata_beside_what_is_there(server: Server, settings: Settings) -> None:
+    """As Stripe's own client finds it; an empty value takes its key away; a deleted customer is refused."""
+    gone, here = stripe.Customer.create(), stripe.Customer.create(metadata={"account_id": "A900"})
+    stripe.Customer.delete(gone.id)
+    way, target = WAYS["stripe"], Target(fields={"health_score": "score", "health_drivers": "drivers"})
+    api = way.connect(settings.sources.providers["stripe"], None)
+    way.send(api, target, [Record("A900", here.id, {"health_score": 41.5, "health_drivers": "é" * 600})])
+    metadata = stripe.Customer.retrieve(here.id).metadata.to_dict()
+    assert metadata == {"account_id": "A900", "health_score": "41.5", "health_drivers": "é" * 499 + "…"}
+    way.send(api, target, [Record("A900", here.id, {"health_score": 100.0, "health_drivers": None})])
+    assert stripe.Customer.retrieve(here.id).metadata.to_dict().get("health_drivers", "") == ""
+    assert stripe.Customer.retrieve(here.id).metadata["health_score"] == "100"
+    with pytest.raises((BadRequestError, NotFoundError)):
+        way.send(api, target, [Record("A901", "cus_nobody", {"health_score": 1.0})])
+    api.close()
+    stripe.Customer.delete(here.id)
 
 
 def test_a_wrong_key_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ class CrmCompany:
             "write_back": {"enabled": True, self.target: {"fields": self.fields, **self.more}},
         }  # fmt: skip
         path = self.folder / "pipeline.yml"
-        path.write_text(yaml.safe_dump(document))
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
         return load_settings(path, {})
 
     def publish(self, scores: dict[int, float | None] | None = None, day: date = DAY) -> None:

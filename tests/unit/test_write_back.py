@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -206,6 +211,31 @@ def test_a_crm_that_dies_in_the_middle_gets_the_rest_from_the_next_run(tmp_path:
     server.faults = {}
     assert counts(company.write()) == (300, 200, 0, 0, 0)
     assert len(server.got) == len(set(server.got)) == 500
+
+
+def test_a_run_that_is_killed_loses_no_row_and_sends_only_those_in_doubt_twice(
+    tmp_path: Path, server: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the CRM has taken a batch and not yet answered: the next run cannot know, and sends it again."""
+    company = having(tmp_path, server, "hubspot", 900)
+    environ = os.environ | {"HEALTH_CONFIG": str(company.settings.config_path), "CRM_KEY": KEY}
+    command = [sys.executable, "-m", "dagster_project.cli", "write-back"]
+    deaths, running = {2, 4, 5}, []
+
+    def kill(call: int) -> None:
+        if call in deaths:
+            running[-1].kill()
+            running[-1].wait()
+
+    server.before = kill
+    for _ in range(len(deaths) + 1):
+        with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
+            running.append(process)
+    assert [process.returncode for process in running] == [-signal.SIGKILL] * 3 + [0]
+    times = Counter(server.got)
+    assert set(times) == set(server.held)
+    assert Counter(times.values()) == {1: 700, 2: 100, 3: 100}, "one batch was killed once, one twice"
+    assert company.write().sent == 0
 
 
 @pytest.mark.parametrize("status", [401, 403])
