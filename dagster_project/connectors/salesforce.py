@@ -32,6 +32,7 @@ PERMISSIONS = "a connected app with the client credentials flow, whose run-as us
 _QUERY = f"{SALESFORCE_DATA}/queryAll"  # with what was deleted
 _OWN_ID = "Id"
 _ALWAYS = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted", "Website")
+_ONLY_ASKED = ("Website", "SystemModstamp")  # what we write back changes the latter, and nothing that we read
 _BEGINNING = "1999-01-01T00:00:00Z"  # before Salesforce was
 
 
@@ -57,11 +58,10 @@ def tables(source: SalesforceSource) -> tuple[RawTable, ...]:
     return (
         RawTable(
             "accounts",
-            ("id", "is_account", "website_domain", *(name for name in fields_of(source) if name != "Website")),
+            ("id", "is_account", "website_domain", *(name for name in fields_of(source) if name not in _ONLY_ASKED)),
             {
                 "id": text("id"),
                 "created_at": time("CreatedDate"),
-                "updated_at": time("SystemModstamp"),
                 "is_deleted": truth("IsDeleted"),
                 **match,
                 "email_domain": text("website_domain"),

@@ -112,6 +112,16 @@ def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, ser
     ]  # fmt: skip
 
 
+def test_an_account_that_changed_only_where_nobody_reads_brings_no_row(
+    company: ApiCompany, server: FakeSalesforce
+) -> None:
+    """What is written back to Salesforce comes back as a change of every account, each day."""
+    company.load()
+    server.put("003", NOW + 60, Health__c=41.5)
+    landed = company.load(LATE, NOW + 7200)
+    assert (landed.received > 0, landed.new) == (True, 0)
+
+
 def test_a_load_that_was_cut_off_goes_on_where_it_was(company: ApiCompany, server: FakeSalesforce) -> None:
     server.break_at = {number: Answer({}, status=503) for number in range(3, 30)}
     with pytest.raises(ProviderError, match=r"failed 6 times"):
