@@ -121,6 +121,7 @@ def settings(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Settin
                 "match": {"by": ["external_id", "email_domain"], "external_id": "metadata.account_id"},
             },
         },
+        "write_back": {"enabled": True, "stripe": {"fields": {"health_band": "band", "health_day": "day"}}},
     }
     (folder / "pipeline.yml").write_text(yaml.safe_dump(document))
     return load_settings(folder / "pipeline.yml", {})
@@ -216,6 +217,19 @@ def test_a_run_scores_what_stripe_says(server: Server, settings: Settings) -> No
         of_rule = con.execute(
             "select matched_by, count(*) from intermediate.int_identity__customers group by 1 order by 1"
         ).fetchall()
+        bands = dict(
+            con.execute(
+                "select customer_id, band from marts.dim_account_links join marts.current_health using (account_id)"
+            ).fetchall()
+        )
+    told = {one.id: one.metadata.to_dict() for one in stripe.Customer.list(limit=100).auto_paging_iter()}
+    assert len(bands) >= 100
+    assert {one: has["health_band"] for one, has in told.items() if "health_band" in has} == bands
+    assert {has.get("health_day") for one, has in told.items() if one in bands} == {str(settings.days.last)}
+    assert f"stripe: {len(bands)} sent, 0 unchanged" in run.stdout
+    again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    assert "Nothing is due" in again.stdout, "what was written is no news of a customer"
     environ["STRIPE_API_KEY"] = "no_key_at_all"
     again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert again.returncode == 4, again.stdout[-3000:] + again.stderr[-3000:]
