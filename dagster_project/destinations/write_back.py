@@ -32,9 +32,9 @@ _ROWS_READ = 500  # at once; so many are looked up in the book together
 
 # Rounded: what a person would not see changes nothing in a CRM.
 _SQL: dict[Value, str] = {
-    "score": "round(health.score, 1) + 0",
+    "score": "round(health.score, 1)::double + 0",
     "band": "health.band",
-    "change": "round(health.trend_7d, 1) + 0",
+    "change": "round(health.trend_7d, 1)::double + 0",
     "drivers": "nullif(concat_ws('; ', health.drivers_down, health.drivers_up), '')",
     "day": "health.day::varchar",
     "status": "health.status",
