@@ -65,11 +65,21 @@ class Crm:
     def answer(self, method: str, path: str, body: Any) -> Answer:
         if path == "/services/oauth2/token":
             return 200, {"access_token": "session"}
+        if path == "/crm/v3/objects/feedback_submissions" or path.endswith("/feedback_submissions/search"):
+            return 200, {"results": []}
+        if path == "/crm/v3/objects/companies/search":
+            return 200, {"results": [self.company(one) for one in self.held]}
         if path == "/crm/v3/objects/companies/batch/update":
             return self._as_hubspot(method, path, body)
         if path.startswith("/services/data/v62.0/composite/sobjects/Account/"):
             return self._as_salesforce(method, path, body)
         return self._as_stripe(method, path, body)
+
+    def company(self, one: str) -> dict[str, Any]:
+        """As HubSpot gives it to who reads."""
+        at = "2026-01-01T10:00:00.000Z"
+        properties = {"hs_object_id": one, "hs_lastmodifieddate": at, "domain": f"{one}.example", **self.held[one]}
+        return {"id": one, "createdAt": at, "updatedAt": at, "archived": False, "properties": properties}
 
     def _begin(self, method: str, path: str, target: str, customers: list[str]) -> Answer | None:
         self.calls.append((method, path, len(customers)))
@@ -123,9 +133,9 @@ def crm() -> Iterator[Crm]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            sent = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
             is_form = self.headers["Content-Type"] == "application/x-www-form-urlencoded"
-            body = dict(parse_qsl(sent, keep_blank_values=True)) if is_form else json.loads(sent)
+            body = dict(parse_qsl(sent, keep_blank_values=True)) if is_form else json.loads(sent or "{}")
             made.bodies.append(body)
             number = len(made.bodies)
             fault = made.faults.get(number)
@@ -148,7 +158,7 @@ def crm() -> Iterator[Crm]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_PATCH = do_POST  # noqa: N815
+        do_PATCH = do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None: ...
 
