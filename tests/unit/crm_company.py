@@ -131,6 +131,7 @@ def crm() -> Iterator[Crm]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer is one packet: of two, the second would wait for the first to be acknowledged
 
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()

@@ -163,6 +163,12 @@ def test_where_every_row_is_refused_by_itself_it_is_not_the_rows(tmp_path: Path,
     assert len(server.calls) < 60, "a mistake in config is no reason to call for each row"
 
 
+def test_many_guilty_rows_among_good_ones_stop_nobody(tmp_path: Path, server: Crm) -> None:
+    company = having(tmp_path, server, "hubspot", 200)
+    server.poisons = {f"c{number}" for number in range(8, 201, 8)}
+    assert counts(company.write()) == (175, 0, 25, 0, 0)
+
+
 def test_rows_that_are_always_refused_hold_up_no_others(tmp_path: Path, server: Crm) -> None:
     company = having(tmp_path, server, "stripe", 50)
     server.poisons = {f"c{number}" for number in range(1, 51) if number != 9}
