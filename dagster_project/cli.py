@@ -144,6 +144,23 @@ def whatif(
     sys.exit(imagine(settings_or_exit(), weights, scorecard, lens, quiet=quiet))
 
 
+@app.command("write-back")
+def write_back(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent, and to which CRM.")] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One target of write_back in pipeline.yml; all if left out.")
+    ] = None,
+) -> None:
+    """Send the health of accounts to the CRMs of config: what changed, and what they did not take before.
+
+    Each run does so by itself where write_back.enabled is true. Exit code 4: a CRM did not take everything.
+    """
+    from dagster_project.commands.write_back import write
+
+    sys.exit(write(settings_or_exit(), target, dry_run=dry_run))
+
+
 @app.command()
 def ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Start the Dagster UI, with the schedule's daemon, on 127.0.0.1."""

@@ -59,6 +59,8 @@ FieldPath = Annotated[str, BeforeValidator(_field)]
 KeptPath = Annotated[str, BeforeValidator(_kept)]
 FormId = Annotated[str, BeforeValidator(_form_id)]
 Address = Annotated[str, BeforeValidator(_address)]
+SALESFORCE_TOKEN = "/services/oauth2/token"
+SALESFORCE_DATA = "/services/data/v62.0"  # its API, in the version that all calls are of
 Rule = Literal["mapping", "external_id", "domain", "email_domain"]
 
 

@@ -30,6 +30,7 @@ from dagster_project.source_settings import (
     check_sources,
     format_of,
 )
+from dagster_project.write_back_settings import WriteBack, check_write_back
 
 __all__ = [
     "MARTS",
@@ -48,6 +49,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 MARTS = (
     "current_health",
+    "dim_account_links",
     "dim_accounts",
     "dim_scorecard_measures",
     "dim_scorecards",
@@ -154,6 +156,7 @@ class PipelineFile(Strict):
     retention: Retention = Retention()
     sources: Sources
     destinations: Destinations = Destinations()
+    write_back: WriteBack = WriteBack()
 
 
 class Settings(PipelineFile):
@@ -187,6 +190,11 @@ class Settings(PipelineFile):
     def alert_book(self) -> Path:
         """What people did about breaches, and what they were told; it cannot be made again."""
         return self.home / "alerts" / "alerts.sqlite"
+
+    @property
+    def write_back_book(self) -> Path:
+        """What each CRM took last; where it is lost, everything is sent once more."""
+        return self.home / "write_back" / "write_back.sqlite"
 
     @property
     def delivered_paths(self) -> list[Path]:
@@ -246,7 +254,7 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] | None 
     """
     environ = os.environ if environ is None else environ
     path = _config_path(config, environ.get("HEALTH_CONFIG"))
-    file = validate(read_document(path), PipelineFile, (_check_file, check_sources))
+    file = validate(read_document(path), PipelineFile, (_check_file, check_sources, check_write_back))
     content = {name: getattr(file, name) for name in PipelineFile.model_fields}
     for name in ("home", "scorecards", "alerts"):
         content[name] = _absolute(content[name], PROJECT_ROOT)

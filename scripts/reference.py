@@ -298,8 +298,8 @@ def _command_line() -> Iterator[str]:
         `make setup` puts `health` into `.venv/bin`. Two variables of the environment matter: `HEALTH_CONFIG` names
         another pipeline.yml, `HEALTH_DATA` another folder of files. A command ends with 0 if all is well, 1 if what it
         was asked for failed, 2 if the configuration or an option is wrong, 3 if another run, or another UI, of the
-        company is at work, 4 if `health run` is done but a provider could not be read: the last lines say which, why
-        and since when.
+        company is at work, 4 if `health run` is done but a provider could not be read, or a channel or a CRM did not
+        take what it was sent: the last lines say which and why.
 
         ## health
         """

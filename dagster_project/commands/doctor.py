@@ -143,8 +143,8 @@ def _files(settings: Settings) -> Iterator[Finding]:
 
 
 def _provider(settings: Settings, provider: str) -> Finding:
-    from dagster_project.connectors.http_client import ProviderError
     from dagster_project.connectors.providers import probe_provider
+    from dagster_project.http_client import ProviderError
     from dagster_project.provider_settings import MissingKeyError
 
     try:

@@ -12,7 +12,7 @@ from dagster._core.execution.execute_in_process_result import ExecuteInProcessRe
 
 from dagster_project.commands.run import Progress
 from dagster_project.components.alert_assets import MESSAGES, tell_of_failure
-from dagster_project.components.common import PROGRESS, RANGE_END, RANGE_START, last_day
+from dagster_project.components.common import CRM, PROGRESS, RANGE_END, RANGE_START, last_day
 from dagster_project.components.inputs import inputs_hash
 from dagster_project.components.instance import prepare_instance
 from dagster_project.components.recovery import PID_TAG, release_dead_runs
@@ -46,6 +46,7 @@ class Execution:
         self._ingest = [key for key in keys if graph.get(key).group_name == "ingest" and graph.get(key).is_executable]
         self._others = [key for key in keys if key not in set(self._ingest) and graph.get(key).is_executable]
         self._delivery = [key for key in self._others if graph.get(key).group_name in DELIVERY]
+        self._refused: list[str] = []  # of the last run: what CRMs did not take, in words
 
     def ingest(self) -> str | None:
         """Load files and configuration."""
@@ -104,24 +105,32 @@ class Execution:
         """Publish, export and flag breaches, from the marts as they are."""
         return self._run(self._delivery, {})
 
-    def has_messages(self) -> bool:
-        """Whether somebody is to be told of something that no channel has taken yet."""
+    def untold(self) -> list[dg.AssetKey]:
+        """The assets that have to tell something that no channel, or no CRM, has taken yet."""
+        found = [MESSAGES] if self._has_messages() else []
+        if self._settings.write_back.enabled:
+            from dagster_project.components.crm_assets import not_taken
+
+            found += not_taken(self._settings)
+        return found
+
+    def _has_messages(self) -> bool:
         delivery, mart = load_alerts(self._settings.alerts).delivery, self._settings.mart_folder / "mart.duckdb"
         if not delivery.enabled or not mart.is_file():
             return False
         with open_book(self._settings.alert_book) as book:
             return bool(would_send(mart, delivery, book))
 
-    def send(self) -> str | None:
-        """Send what is to be told, from the published mart as it is."""
-        return self._run([MESSAGES], {})
+    def tell(self, keys: Sequence[dg.AssetKey]) -> str | None:
+        """Send what these assets have to tell, from the published mart as it is."""
+        return self._run(keys, {})
 
     def unsent(self) -> list[str]:
-        """A sentence for each channel that did not take its messages."""
+        """A sentence for each channel, and each CRM, that did not take what it was sent."""
         if not self._settings.alert_book.exists():
-            return []
+            return self._refused
         with open_book(self._settings.alert_book) as book:
-            return Delivered(stuck=book.stuck()).troubles
+            return Delivered(stuck=book.stuck()).troubles + self._refused
 
     def _run(self, keys: Sequence[dg.AssetKey], tags: dict[str, str]) -> str | None:
         run_id = str(uuid.uuid4())
@@ -134,6 +143,8 @@ class Execution:
             run_id=run_id,
             raise_on_error=False,
         )
+        checks = result.get_asset_check_evaluations()
+        self._refused = [str(one.description) for one in checks if one.asset_key.path[0] == CRM and not one.passed]
         if result.success:
             return None
         failed = [event.step_key for event in result.all_events if event.is_step_failure and event.step_key]
@@ -150,7 +161,7 @@ class Execution:
         elif (
             event.is_successful_output
             and event.step_key
-            and event.step_key.startswith(("published", "exports", "alerts"))
+            and event.step_key.startswith(("published", "exports", "alerts", CRM))
         ):
             self._progress.say(f"  {event.step_key.replace('__', '/')}: done")
 

@@ -22,7 +22,7 @@ def run_pipeline(settings: Settings, first: date | None, last: date | None, *, q
     """Run what is due and print the result.
 
     Returns the exit code: 0 done, 1 the run failed, 2 the range is wrong, 3 another run is under way, 4 done, but a
-    provider could not be read or a channel did not take its messages.
+    provider could not be read, or a channel or a CRM did not take what it was sent.
     """
     started = time.monotonic()
     progress = Progress(sys.stdout, quiet=quiet)
@@ -60,9 +60,9 @@ def _run_under_lock(
         elif is_stopped:
             progress.say("Every day is scored, but not everything of it is published or exported: doing that")
             failed = execution.deliver()
-        elif not failed and execution.has_messages():
-            progress.say("No day is due, but people are to be told of breaches: doing that")
-            is_stopped, failed = True, execution.send()
+        elif not failed and (untold := execution.untold()):
+            progress.say("No day is due, but people or CRMs are to be told of something: doing that")
+            is_stopped, failed = True, execution.tell(untold)
         unsent = [] if failed else execution.unsent()
     if failed:
         progress.say("")

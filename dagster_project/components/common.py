@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_project.settings import Settings, load_settings
 
 WAREHOUSE_POOL = "warehouse"  # one writer at a time; its limit of 1 stands in the instance's dagster.yaml
+CRM = "crm"  # the first part of the key of what is written back to a CRM
 PROGRESS = "› "  # a log message that begins so is one that the command line shows while a run works
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"  # tags of a run
 OWNERS = ["team:data"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster_project.connectors.http_client import Basic, Client, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, email_domain, epoch, matching, number, text, truth, whole
+from dagster_project.http_client import Basic, Client, ProviderError, walk
 from dagster_project.provider_settings import ChargebeeSource, key_of
 
 PERMISSIONS = "a read-only API key (Chargebee, Settings, API keys)"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster_project.connectors.http_client import Basic, Client, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, email_domain, epoch, matching, number, text
+from dagster_project.http_client import Basic, Client, walk
 from dagster_project.provider_settings import DelightedSource, key_of
 
 PERMISSIONS = "the API key of the project (Delighted, Settings, API)"

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dagster_project.connectors.http_client import Basic, Client, ProviderError, WrongKeyError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, matching, text, time, truth, whole
+from dagster_project.http_client import Basic, Client, ProviderError, WrongKeyError, walk
 from dagster_project.provider_settings import FreshdeskSource, key_of
 
 PERMISSIONS = "the API key of an agent who may see all tickets, companies and satisfaction surveys (profile settings)"

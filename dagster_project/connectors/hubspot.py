@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from dagster_project.connectors.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import (
     RawTable,
@@ -26,6 +25,7 @@ from dagster_project.connectors.raw_tables import (
     truth,
     whole,
 )
+from dagster_project.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.provider_settings import HubspotSource, key_of
 
 PERMISSIONS = "the scopes crm.objects.companies.read and crm.objects.feedback_submissions.read"
@@ -40,13 +40,9 @@ _OF_FEEDBACK = ("hs_survey_type", "hs_value", "hs_submission_timestamp", "hs_con
 FEEDBACK_QUERY = {"properties": ",".join(_OF_FEEDBACK), "associations": "companies"}
 
 
-_OF_ALL = {
-    "id": text("id"),
-    "created_at": time("createdAt"),
-    "updated_at": time("updatedAt"),
-    "is_deleted": truth("archived"),
-}
-_KEPT_OF_ALL = ("id", "createdAt", "updatedAt", "archived")
+# When a company was last changed is not kept: what we write back to it changes that time and nothing that we read.
+_OF_ALL = {"id": text("id"), "created_at": time("createdAt"), "is_deleted": truth("archived")}
+_KEPT_OF_ALL = ("id", "createdAt", "archived")
 
 
 def properties_of(source: HubspotSource) -> list[str]:
@@ -62,10 +58,11 @@ def properties_of(source: HubspotSource) -> list[str]:
 def tables(source: HubspotSource) -> tuple[RawTable, ...]:
     """The raw tables. Names, telephone numbers, addresses and what people wrote are neither asked for nor stored."""
     _, match = matching(source.match, within="properties.")
+    kept = [f"properties.{name}" for name in properties_of(source) if name != _CHANGED]
     return (
         RawTable(
             "companies",
-            (*_KEPT_OF_ALL, "is_account", *(f"properties.{name}" for name in properties_of(source))),
+            (*_KEPT_OF_ALL, "is_account", *kept),
             {
                 **_OF_ALL,
                 **match,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster_project.connectors.http_client import Bearer, Client, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, epoch, text
+from dagster_project.http_client import Bearer, Client, ProviderError, walk
 from dagster_project.provider_settings import PosthogSource, key_of
 
 PERMISSIONS = "a personal API key with the permission Query Read for the project that `project` names"

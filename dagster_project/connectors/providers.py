@@ -18,10 +18,10 @@ import duckdb
 
 from dagster_project.connectors.casts import Clocks
 from dagster_project.connectors.fields import new_fields, vanished
-from dagster_project.connectors.http_client import ProviderError
 from dagster_project.connectors.landing import Batch, Landed, land, prepare, read_state
 from dagster_project.connectors.raw_tables import RawTable
 from dagster_project.connectors.reads import Unread, note_read, unread
+from dagster_project.http_client import ProviderError
 from dagster_project.provider_settings import MissingKeyError
 from dagster_project.settings import Settings
 

@@ -11,25 +11,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from dagster_project.connectors.http_client import (
-    BadRequestError,
-    Basic,
-    Bearer,
-    Client,
-    ProviderError,
-    WrongKeyError,
-    walk,
-)
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, account_columns, is_account, matching, text, time, truth
-from dagster_project.provider_settings import CrmAccounts, SalesforceSource, key_of
+from dagster_project.http_client import (
+    BadRequestError,
+    Basic,
+    Client,
+    ProviderError,
+    walk,
+)
+from dagster_project.provider_settings import (
+    SALESFORCE_DATA,
+    SALESFORCE_TOKEN,
+    CrmAccounts,
+    SalesforceSource,
+    key_of,
+)
 
-VERSION = "v62.0"
 PERMISSIONS = "a connected app with the client credentials flow, whose run-as user may use the API and read accounts"
-_TOKEN = "/services/oauth2/token"
-_QUERY = f"/services/data/{VERSION}/queryAll"  # with what was deleted
+_QUERY = f"{SALESFORCE_DATA}/queryAll"  # with what was deleted
 _OWN_ID = "Id"
 _ALWAYS = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted", "Website")
+_ONLY_ASKED = ("Website", "SystemModstamp")  # what we write back changes the latter, and nothing that we read
 _BEGINNING = "1999-01-01T00:00:00Z"  # before Salesforce was
 
 
@@ -55,11 +58,10 @@ def tables(source: SalesforceSource) -> tuple[RawTable, ...]:
     return (
         RawTable(
             "accounts",
-            ("id", "is_account", "website_domain", *(name for name in fields_of(source) if name != "Website")),
+            ("id", "is_account", "website_domain", *(name for name in fields_of(source) if name not in _ONLY_ASKED)),
             {
                 "id": text("id"),
                 "created_at": time("CreatedDate"),
-                "updated_at": time("SystemModstamp"),
                 "is_deleted": truth("IsDeleted"),
                 **match,
                 "email_domain": text("website_domain"),
@@ -84,14 +86,14 @@ def client(source: SalesforceSource, environ: Mapping[str, str] | None = None) -
 
 def probe(api: Client) -> str:
     """One cheap call; what it found, in words. Raises ProviderError."""
-    _log_in(api)
+    api.log_in(SALESFORCE_TOKEN)
     found = api.get(_QUERY, {"q": "select count() from Account"}).get("totalSize")
     return f"the key is good, there are {found} accounts"
 
 
 def pull(api: Client, source: SalesforceSource, state: State, now: int) -> Iterator[Batch]:  # noqa: ARG001
     """What has changed since `state`, in batches; each carries the state once it is stored."""
-    _log_in(api)
+    api.log_in(SALESFORCE_TOKEN)
     since = _BEGINNING
     if "accounts" in state:
         since = _soql(datetime.fromisoformat(state["accounts"]) - timedelta(minutes=source.look_back_minutes))
@@ -111,16 +113,6 @@ def pull(api: Client, source: SalesforceSource, state: State, now: int) -> Itera
     for records, _ in walk(f"salesforce: {_QUERY}", None, fetch):
         state = {"accounts": _reached(records[-1])} if records else state
         yield Batch("accounts", [_judged(one, source) for one in records], _QUERY, state)
-
-
-def _log_in(api: Client) -> None:
-    try:
-        token = api.post(_TOKEN, {"grant_type": "client_credentials"}, form=True).get("access_token")
-    except BadRequestError:  # so it refuses a client that it does not know
-        raise WrongKeyError(f"salesforce: {_TOKEN} was refused (400). {api.wrong_key}") from None
-    if not isinstance(token, str):
-        raise ProviderError(f"salesforce: {_TOKEN} answered without an access token; check `url`")
-    api.use(Bearer(token))
 
 
 def _first(api: Client, query: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster_project.connectors.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, email_domain, epoch, matching, number, text, truth, whole
+from dagster_project.http_client import Bearer, Client, NotFoundError, ProviderError, walk
 from dagster_project.provider_settings import StripeSource, key_of
 
 PAGE = 100  # the most that Stripe gives

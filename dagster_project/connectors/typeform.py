@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dagster_project.connectors.http_client import Bearer, Client, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, email_domain, matching, number, text, time, whole
+from dagster_project.http_client import Bearer, Client, ProviderError, walk
 from dagster_project.provider_settings import TypeformForm, TypeformSource, key_of
 
 PERMISSIONS = "a personal access token with the scope responses:read"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster_project.connectors.http_client import Basic, Client, ProviderError, walk
 from dagster_project.connectors.landing import Batch, State
 from dagster_project.connectors.raw_tables import RawTable, email_domain, matching, number, text, time, whole
+from dagster_project.http_client import Basic, Client, ProviderError, walk
 from dagster_project.provider_settings import ZendeskSource, key_of
 
 PERMISSIONS = "an admin's API token (Admin Center, Apps and integrations, Zendesk API)"

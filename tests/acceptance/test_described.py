@@ -15,9 +15,12 @@ import pytest
 import yaml
 
 from dagster_project.connectors import hubspot, intercom, providers, zendesk
-from dagster_project.connectors.http_client import Client, ProviderError
+from dagster_project.destinations.write_back_book import Record
+from dagster_project.destinations.write_back_targets import UNSAID, WAYS
+from dagster_project.http_client import Client, ProviderError
 from dagster_project.provider_settings import HubspotSource, IntercomSource
 from dagster_project.settings import Settings, load_settings
+from dagster_project.write_back_settings import Target
 from tests.acceptance.served_by_prism import served_by_prism
 
 pytestmark = pytest.mark.acceptance
@@ -30,7 +33,7 @@ HUBSPOT = {"api_key": "env:PROVIDER_KEY", "match": MATCH}
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROVIDER_KEY", "key_for_tests")
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,30 @@ def test_hubspot_allows_the_search_for_companies(companies_url: str) -> None:
     with pytest.raises(ProviderError):
         api.post("/crm/v3/objects/companies/search", {"limit": 100})
     api.close()
+
+
+def test_hubspot_allows_what_is_written_to_companies(companies_url: str) -> None:
+    source, _ = hubspot_client(companies_url)
+    records = [Record("A1", "71", {"health_score": 41.5, "health_band": "red", "health_drivers": None})]
+    target, way = Target(fields={"health_score": "score"}), WAYS["hubspot"]
+    api = way.connect(source, None)
+    assert way.send(api, target, records) == {}
+    for wrong in ({"id": "71"}, {"id": 71, "properties": {}}, {"id": "71", "properties": {"health_score": 41.5}}):
+        with pytest.raises(ProviderError):
+            api.write("POST", "/crm/v3/objects/companies/batch/update", {"inputs": [wrong]})
+    api.close()
+
+
+def test_what_hubspot_says_of_rows_that_it_refuses_is_read(companies_url: str) -> None:
+    """The answer 207 is made up: an error names nobody, so the record was not taken; its category is any word."""
+    source, _ = hubspot_client(companies_url)
+    way, api = WAYS["hubspot"], WAYS["hubspot"].connect(source, None)
+    api._session.headers["Prefer"] = "code=207, dynamic=true"
+    answers = [way.send(api, None, [Record("A1", "71", {"health_score": 41.5})]) for _ in range(20)]
+    api.close()
+    refused = [answer for answer in answers if answer]
+    assert len(refused) > 5
+    assert all(list(one) == ["71"] and (one["71"] == UNSAID or " " not in one["71"]) for one in refused)
 
 
 def test_hubspot_allows_what_is_asked_of_feedback(feedback_url: str) -> None:

@@ -13,8 +13,9 @@ import duckdb
 import pytest
 import yaml
 
-from dagster_project.connectors import http_client, providers
-from dagster_project.connectors.http_client import ATTEMPTS, Client, ProviderError
+from dagster_project import http_client
+from dagster_project.connectors import providers
+from dagster_project.http_client import ATTEMPTS, Client, ProviderError
 from dagster_project.provider_settings import PROVIDERS
 from dagster_project.settings import Settings, load_settings
 from tests.acceptance.fault_server import FAULTS, RETRY_AFTER, FaultServer, Page, fault_server

@@ -23,9 +23,12 @@ import pytest
 import stripe
 import yaml
 
-from dagster_project.connectors.http_client import WrongKeyError
 from dagster_project.connectors.providers import load_provider
+from dagster_project.destinations.write_back_book import Record
+from dagster_project.destinations.write_back_targets import WAYS
+from dagster_project.http_client import BadRequestError, NotFoundError, WrongKeyError
 from dagster_project.settings import PROJECT_ROOT, Settings, load_settings
+from dagster_project.write_back_settings import Target
 
 pytestmark = pytest.mark.acceptance
 
@@ -118,6 +121,7 @@ def settings(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Settin
                 "match": {"by": ["external_id", "email_domain"], "external_id": "metadata.account_id"},
             },
         },
+        "write_back": {"enabled": True, "stripe": {"fields": {"health_band": "band", "health_day": "day"}}},
     }
     (folder / "pipeline.yml").write_text(yaml.safe_dump(document))
     return load_settings(folder / "pipeline.yml", {})
@@ -165,6 +169,25 @@ def test_every_object_arrives_once_and_then_only_changes_are_asked_for(server: S
         assert "late@" not in stored
 
 
+@pytest.mark.usefixtures("key")
+def test_health_is_written_to_metadata_beside_what_is_there(server: Server, settings: Settings) -> None:
+    """As Stripe's own client finds it; an empty value takes its key away; a deleted customer is refused."""
+    gone, here = stripe.Customer.create(), stripe.Customer.create(metadata={"account_id": "A900"})
+    stripe.Customer.delete(gone.id)
+    way, target = WAYS["stripe"], Target(fields={"health_score": "score", "health_drivers": "drivers"})
+    api = way.connect(settings.sources.providers["stripe"], None)
+    way.send(api, target, [Record("A900", here.id, {"health_score": 41.5, "health_drivers": "é" * 600})])
+    metadata = stripe.Customer.retrieve(here.id).metadata.to_dict()
+    assert metadata == {"account_id": "A900", "health_score": "41.5", "health_drivers": "é" * 499 + "…"}
+    way.send(api, target, [Record("A900", here.id, {"health_score": 100.0, "health_drivers": None})])
+    assert stripe.Customer.retrieve(here.id).metadata.to_dict().get("health_drivers", "") == ""
+    assert stripe.Customer.retrieve(here.id).metadata["health_score"] == "100"
+    with pytest.raises((BadRequestError, NotFoundError)):
+        way.send(api, target, [Record("A901", "cus_nobody", {"health_score": 1.0})])
+    api.close()
+    stripe.Customer.delete(here.id)
+
+
 def test_a_wrong_key_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIPE_API_KEY", "no_key_at_all")
     with duckdb.connect() as con, pytest.raises(WrongKeyError, match="Check the key in STRIPE_API_KEY"):
@@ -194,6 +217,19 @@ def test_a_run_scores_what_stripe_says(server: Server, settings: Settings) -> No
         of_rule = con.execute(
             "select matched_by, count(*) from intermediate.int_identity__customers group by 1 order by 1"
         ).fetchall()
+        bands = dict(
+            con.execute(
+                "select customer_id, band from marts.dim_account_links join marts.current_health using (account_id)"
+            ).fetchall()
+        )
+    told = {one.id: one.metadata.to_dict() for one in stripe.Customer.list(limit=100).auto_paging_iter()}
+    assert len(bands) >= 100
+    assert {one: has["health_band"] for one, has in told.items() if "health_band" in has} == bands
+    assert {has.get("health_day") for one, has in told.items() if one in bands} == {str(settings.days.last)}
+    assert f"stripe: {len(bands)} sent, 0 unchanged" in run.stdout
+    again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    assert "Nothing is due" in again.stdout, "what was written is no news of a customer"
     environ["STRIPE_API_KEY"] = "no_key_at_all"
     again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert again.returncode == 4, again.stdout[-3000:] + again.stderr[-3000:]

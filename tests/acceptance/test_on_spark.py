@@ -136,4 +136,4 @@ def test_every_mart_is_what_duckdb_makes_of_it(marts: dict[str, Path]) -> None:
             if not all(are_same(a, b) for a, b in zip(row, other, strict=True))
         ]
         assert not differing, f"{name}: {len(differing)} of {len(expected)} rows differ, the first: {differing[0]}"
-        assert expected or name == "fct_unmatched_records", f"{name} has no rows to compare"
+        assert expected or name in ("dim_account_links", "fct_unmatched_records"), f"{name} has no rows to compare"

@@ -27,6 +27,7 @@ def _mistaken(document: dict[str, Any]) -> None:
 def _billed(document: dict[str, Any]) -> None:
     match = {"by": ["external_id"], "external_id": "metadata.account_id"}
     document["sources"]["stripe"] = {"api_key": "env:STRIPE_API_KEY", "match": match}
+    document["write_back"] = {"enabled": True, "stripe": {"fields": {"health_score": "score"}}}
 
 
 COMPANIES = {"sample": lambda _: None, "live": _live, "mistaken": _mistaken, "billed": _billed}
@@ -58,7 +59,7 @@ def mistaken(locations: dict[str, Location]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def billed(locations: dict[str, Location]) -> dict[str, Any]:
-    """A company that reads Stripe, too; its key is not there, and loading the code must not need it."""
+    """A company that reads Stripe, too, and writes back to it; loading the code must not need its key."""
     return locations["billed"].result()
 
 

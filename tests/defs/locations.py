@@ -102,7 +102,11 @@ def described() -> dict[str, Any]:
 
     utc = ZoneInfo("UTC")
     return {
-        "connectors": sorted(name for name in sys.modules if name.startswith("dagster_project.connectors.")),
+        "connectors": sorted(
+            name
+            for name in sys.modules
+            if name.startswith(("dagster_project.connectors.", "dagster_project.http_client"))
+        ),
         "cron": schedule.cron_schedule,
         "timezone": schedule.execution_timezone,
         "status": schedule.default_status.value,

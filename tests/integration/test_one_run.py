@@ -17,7 +17,8 @@ from tests.integration.stories import Base, Sample
 
 EXAMPLE = {"satisfaction": 0.5, "usage": 0.3, "retention": 0.2}
 FLOOR = 0.7  # of coverage, below which there is no score
-EMPTY = {"fct_unmatched_records", "fct_mass_moves"}  # the sample's files name their accounts; no day moves it whole
+# The sample's files name their accounts; no day moves it whole.
+EMPTY = {"dim_account_links", "fct_unmatched_records", "fct_mass_moves"}
 
 
 def _truth(sample: Sample) -> list[dict[str, str]]:

@@ -54,10 +54,10 @@ class Told:
     def troubles(self) -> tuple[list[str], list[str]]:
         return [*self.unread], [*self.vanished]
 
-    def has_messages(self) -> bool:
-        return bool(self.dead)
+    def untold(self) -> list[str]:
+        return [*self.dead]
 
-    def send(self) -> None: ...
+    def tell(self, keys: object) -> None: ...
 
     def unsent(self) -> list[str]:
         return [*self.dead]
@@ -72,7 +72,7 @@ def test_a_dead_channel_is_told_last_and_ends_with_4(
     assert run.run_pipeline(settings(tmp_path, {"by": ["email_domain"]}), None, None, quiet=False) == 4
     said = capsys.readouterr()
     assert said.err == "\nchannel crm: 1 message could not be sent\n"
-    assert "people are to be told of breaches" in said.out
+    assert "people or CRMs are to be told of something" in said.out
     assert "Nothing was written" not in said.out
 
 

@@ -11,7 +11,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import chargebee, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 ENTRIES = {"customers": "customer", "subscriptions": "subscription", "invoices": "invoice"}
 
@@ -65,7 +65,7 @@ def server() -> Iterator[FakeChargebee]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeChargebee, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(chargebee, "PAGE", 2)
     made = ApiCompany(
         tmp_path, "chargebee", server, match={"by": ["external_id", "email_domain"], "external_id": "cf_account_id"}

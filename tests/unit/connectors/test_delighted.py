@@ -11,7 +11,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import delighted, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 
 class FakeDelighted(Provider):
@@ -50,7 +50,7 @@ def server() -> Iterator[FakeDelighted]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeDelighted, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(delighted, "PAGE", 2)
     made = ApiCompany(tmp_path, "delighted", server)
     yield made

@@ -12,7 +12,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import freshdesk, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 TICKETS = "/api/v2/tickets"
 
@@ -88,7 +88,7 @@ def server() -> Iterator[FakeFreshdesk]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeFreshdesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(freshdesk, "PAGE", 3)
     match = {"by": ["external_id", "email_domain"], "external_id": "custom_fields.customer_no"}
     made = ApiCompany(tmp_path, "freshdesk", server, match=match)

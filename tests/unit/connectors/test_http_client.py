@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from scripted_server import Answer, Script, served
 
-from dagster_project.connectors import http_client
-from dagster_project.connectors.http_client import (
+from dagster_project import http_client
+from dagster_project.http_client import (
     ATTEMPTS,
     LONGEST_WAIT,
+    BadRequestError,
     Basic,
     Bearer,
     Client,
@@ -22,6 +23,7 @@ from dagster_project.connectors.http_client import (
     NotFoundError,
     ProviderError,
     WrongKeyError,
+    code_of,
     walk,
 )
 
@@ -219,6 +221,40 @@ def test_the_key_stays_with_the_server_that_config_names(server: Script, waiting
     for other in ("https://elsewhere.example/v1/list", f"{server.url}0/v1/list", "//elsewhere.example/v1"):
         with pytest.raises(ProviderError, match="on another server"):
             waiting.client.path_of(other)
+
+
+def test_what_is_written_is_sent_again_until_it_is_answered(server: Script, waiting: Waiting) -> None:
+    server.say("/v1/things/7", Answer(drop=True), Answer({}, 429), Answer({"errors": [1]}, 207))
+    assert waiting.client.write("POST", "/v1/things/7", {"size": 2}) == {"errors": [1]}
+    assert waiting.client.write("POST", "/v1/things/7", {"size": "3"}, form=True) == {"errors": [1]}
+    assert server.bodies == [{"size": 2}] * 3 + [{"size": "3"}]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, BadRequestError), (409, BadRequestError), (404, NotFoundError)])
+def test_a_refusal_carries_the_providers_word_for_it(
+    server: Script, waiting: Waiting, status: int, kind: type[ProviderError]
+) -> None:
+    server.say("/v1/things", Answer({"category": "VALIDATION_ERROR", "message": "Jane Roe"}, status))
+    with pytest.raises(kind) as raised:
+        waiting.client.write("POST", "/v1/things", {})
+    assert raised.value.code == "VALIDATION_ERROR"
+    assert "Jane" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ({"category": "VALIDATION_ERROR", "errors": [{"code": "PROPERTY_DOESNT_EXIST"}, {"code": "X"}]},
+         "VALIDATION_ERROR/PROPERTY_DOESNT_EXIST"),
+        ([{"errorCode": "INVALID_FIELD", "message": "No such column 'x'"}], "INVALID_FIELD"),
+        ([{"statusCode": "REQUIRED_FIELD_MISSING", "fields": ["Name"]}], "REQUIRED_FIELD_MISSING"),
+        ({"error": {"type": "invalid_request_error", "code": "resource_missing"}}, "resource_missing"),
+        ({"error": {"type": "invalid_request_error"}}, "invalid_request_error"),
+        ({"category": "jane@example.com"}, ""), ({"code": 17}, ""), ([], ""), ("text", ""), (None, ""), ([None], ""),
+    ],
+)  # fmt: skip
+def test_a_word_is_taken_and_no_sentence(told: object, word: str) -> None:
+    assert code_of(told) == word
 
 
 def test_keys_in_other_headers(server: Script) -> None:

@@ -13,7 +13,7 @@ from api_company import EARLY, KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import hubspot, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 COMPANIES, FEEDBACK = "/crm/v3/objects/companies", "/crm/v3/objects/feedback_submissions"
 
@@ -79,7 +79,7 @@ def server() -> Iterator[FakeHubspot]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeHubspot, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(hubspot, "PAGE", 2)
     made = ApiCompany(tmp_path, "hubspot", server)
     yield made
@@ -148,7 +148,7 @@ def test_a_field_that_config_keeps_is_asked_for(company: ApiCompany, server: Fak
 
 def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, server: FakeHubspot) -> None:
     company.load()
-    server.put(COMPANIES, "3", NOW + 50, lifecyclestage="evangelist")
+    server.put(COMPANIES, "3", NOW + 50, domain="other.example")
     server.put(FEEDBACK, "f9", NOW + 60, company="2", hs_survey_type="CES", hs_value="6")
     server.put(FEEDBACK, "f1", NOW + 61, company="2")
     landed = company.load(LATE, NOW + 7200)
@@ -160,6 +160,14 @@ def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, ser
     assert company.rows("select company_id from raw_hubspot.feedback_submissions where id = 'f1' order by _seq") == [
         ("1",), ("2",)
     ]  # fmt: skip
+
+
+def test_a_company_that_changed_only_where_nobody_reads_brings_no_row(company: ApiCompany, server: FakeHubspot) -> None:
+    """What is written back to HubSpot comes back as a change of every company, each day."""
+    company.load()
+    server.put(COMPANIES, "3", NOW + 50, health_score="41.5")
+    landed = company.load(LATE, NOW + 7200)
+    assert (landed.received > 0, landed.new) == (True, 0)
 
 
 def test_a_search_goes_on_where_hubspot_ends_it(

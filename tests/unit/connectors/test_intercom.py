@@ -12,7 +12,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import intercom, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 DAY = 86_400
 
@@ -63,7 +63,7 @@ def server() -> Iterator[FakeIntercom]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeIntercom, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(intercom, "question", _two_a_page(intercom.question))
     made = ApiCompany(tmp_path, "intercom", server)
     yield made

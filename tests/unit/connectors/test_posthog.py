@@ -12,7 +12,7 @@ from api_company import EARLY, KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import posthog, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 
 class FakePosthog(Provider):
@@ -54,7 +54,7 @@ def server() -> Iterator[FakePosthog]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakePosthog, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(posthog, "PAGE", 2)
     match = {"by": ["external_id", "email_domain"], "external_id": "group_0.key"}
     made = ApiCompany(tmp_path, "posthog", server, match=match, project=7)

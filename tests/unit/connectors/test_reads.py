@@ -17,7 +17,7 @@ from scripted_server import Answer, Script, served
 from dagster_project.components import provider_assets
 from dagster_project.components.quarantine import quarantine_asset
 from dagster_project.connectors import providers
-from dagster_project.connectors.http_client import ProviderError
+from dagster_project.http_client import ProviderError
 from dagster_project.settings import Settings, load_settings
 from dagster_project.warehouse import open_warehouse
 
@@ -58,7 +58,7 @@ class Company:
 @pytest.fixture
 def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
     monkeypatch.setenv("STRIPE_KEY", "sk_test_not_to_be_seen")
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     with served(Script()) as script:
         made = Company(tmp_path, script)
         made.give(customers=[{"id": "cus_1", "created": NOW}])

@@ -14,7 +14,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 QUERY, TOKEN = "/services/data/v62.0/queryAll", "/services/oauth2/token"
 SESSION = "session_not_to_be_seen"
@@ -76,7 +76,7 @@ def server() -> Iterator[FakeSalesforce]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeSalesforce, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     made = ApiCompany(tmp_path, "salesforce", server, match={"by": ["external_id"], "external_id": "Id"})
     del made.source["api_key"]
     made.source |= {"client_id": "env:PROVIDER_KEY", "client_secret": "env:PROVIDER_KEY"}
@@ -110,6 +110,16 @@ def test_the_second_load_asks_only_for_what_has_changed(company: ApiCompany, ser
     assert company.rows("select is_deleted from raw_salesforce.accounts where id = '003' order by _seq") == [
         (False,), (True,)
     ]  # fmt: skip
+
+
+def test_an_account_that_changed_only_where_nobody_reads_brings_no_row(
+    company: ApiCompany, server: FakeSalesforce
+) -> None:
+    """What is written back to Salesforce comes back as a change of every account, each day."""
+    company.load()
+    server.put("003", NOW + 60, Health__c=41.5)
+    landed = company.load(LATE, NOW + 7200)
+    assert (landed.received > 0, landed.new) == (True, 0)
 
 
 def test_a_load_that_was_cut_off_goes_on_where_it_was(company: ApiCompany, server: FakeSalesforce) -> None:

@@ -16,8 +16,8 @@ from scripted_server import Answer, Script, served
 
 from dagster_project.commands import doctor
 from dagster_project.connectors import landing, providers
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
 from dagster_project.connectors.landing import Landed
+from dagster_project.http_client import ProviderError, WrongKeyError
 from dagster_project.provider_settings import MissingKeyError
 from dagster_project.settings import Settings, load_settings
 
@@ -114,7 +114,7 @@ def stripe() -> Iterator[FakeStripe]:
 @pytest.fixture
 def company(tmp_path: Path, stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
     monkeypatch.setenv("STRIPE_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     made = Company(tmp_path, stripe)
     yield made
     made.con.close()

@@ -12,7 +12,7 @@ from api_company import KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import providers, typeform
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 PATH = "/forms/a1B2/responses"
 
@@ -59,7 +59,7 @@ def server() -> Iterator[FakeTypeform]:
 @pytest.fixture
 def company(tmp_path: Path, server: FakeTypeform, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     monkeypatch.setattr(typeform, "PAGE", 2)
     made = ApiCompany(
         tmp_path, "typeform", server, match={"by": ["external_id"], "external_id": "hidden.account_id"},

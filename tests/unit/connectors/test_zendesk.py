@@ -12,7 +12,7 @@ from api_company import EARLY, KEY, LATE, NOW, ApiCompany, Provider
 from scripted_server import Answer, served
 
 from dagster_project.connectors import providers, zendesk
-from dagster_project.connectors.http_client import ProviderError, WrongKeyError
+from dagster_project.http_client import ProviderError, WrongKeyError
 
 PAGE = 2
 
@@ -101,7 +101,7 @@ def server() -> Iterator[FakeZendesk]:
 def company(tmp_path: Path, server: FakeZendesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCompany]:
     monkeypatch.setenv("PROVIDER_KEY", KEY)
     monkeypatch.setenv("PROVIDER_USER", "admin@acme.example")
-    monkeypatch.setattr("dagster_project.connectors.http_client.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dagster_project.http_client.FIRST_WAIT", 0.001)
     made = ApiCompany(tmp_path, "zendesk", server, user="env:PROVIDER_USER")
     yield made
     made.con.close()

@@ -4,17 +4,18 @@
 {%- do ref('stg_' ~ provider ~ '__customers') %}
 {%- endfor %}
 with customers as (
-    {%- for provider in enabled_of('customers') %}
-    select source, customer_id, external_id, domain, email_domain from {{ ref('stg_' ~ provider ~ '__customers') }}
-    union all
-    {%- endfor %}
     select
         cast(null as string) as source,
         cast(null as string) as customer_id,
         cast(null as string) as external_id,
         cast(null as string) as domain,
-        cast(null as string) as email_domain
+        cast(null as string) as email_domain,
+        cast(null as boolean) as is_deleted
     where false
+    {%- for provider in enabled_of('customers') %}
+    {{ union_by_name() }}
+    select * from {{ ref('stg_' ~ provider ~ '__customers') }}
+    {%- endfor %}
 ),
 
 rules as (
@@ -72,7 +73,8 @@ final as (
         case
             when decided.accounts is null then 'no rule points to an account'
             when decided.accounts > 1 then 'the rule ' || decided.rule || ' points to several accounts'
-        end as reason
+        end as reason,
+        coalesce(customers.is_deleted, false) as is_deleted
     from customers
     left join decided
         on customers.source = decided.source and customers.customer_id = decided.customer_id

@@ -9,7 +9,8 @@ renamed as (
         id as customer_id,
         external_id,
         lower(domain) as domain,
-        email_domain
+        email_domain,
+        is_deleted
     from newest
 )
 

@@ -17,7 +17,8 @@ renamed as (
         newest.id as customer_id,
         newest.external_id,
         lower(newest.domain) as domain,
-        lower(newest.email_domain) as email_domain
+        lower(newest.email_domain) as email_domain,
+        newest.is_deleted
     from newest
     inner join customers
         on newest.id = customers.id

@@ -15,7 +15,8 @@ renamed as (
         newest.id as customer_id,
         newest.external_id,
         lower(newest.domain) as domain,
-        newest.email_domain
+        newest.email_domain,
+        newest.is_deleted
     from newest
     inner join customers
         on newest.id = customers.id

@@ -3,6 +3,7 @@
     client = Client("stripe", "https://api.stripe.com", Bearer(key), wrong_key="...")
     page = client.get("/v1/invoices", {"limit": "100"})
     found = client.post("/crm/v3/objects/companies/search", {"limit": 100})
+    answer = client.write("PATCH", "/services/data/v62.0/composite/sobjects/Account/Id", {"records": [...]})
 
 Nothing here logs, and no error carries a body, a key or a query: a body may hold personal data.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import email.utils
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,13 +27,25 @@ ATTEMPTS = 6  # the first call and five more: together about a minute of waiting
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two attempts; each about twice the one before
 LONGEST_RETRY_AFTER = 600.0  # seconds; a provider that asks for more has closed for the day
 TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two pieces of an answer
-_BUSY, _OK, _BAD_REQUEST = 429, 200, 400
+_BUSY = 429
+_DONE = (200, 207)  # done; done in part, and the answer says which
+_NOT_SO = (400, 409, 413, 422)  # what was asked cannot be: its form, a conflict, its size, its content
+
+_CODES = ("code", "errorCode", "statusCode", "category", "type")  # where providers put their word for an error
+_WORD = r"[A-Za-z][A-Za-z0-9_.-]{0,79}"
 
 T = TypeVar("T")
 
 
 class ProviderError(Exception):
-    """A provider could not be read; the text says which, what happened and what to do."""
+    """A provider did not do what was asked; the text says which, what happened and what to do.
+
+    `code` is its own word for the reason, empty where it gives none.
+    """
+
+    def __init__(self, told: str, code: str = "") -> None:
+        super().__init__(told)
+        self.code = code
 
 
 class NotFoundError(ProviderError):
@@ -39,15 +53,11 @@ class NotFoundError(ProviderError):
 
 
 class BadRequestError(ProviderError):
-    """The provider does not understand what it was asked."""
+    """The provider does not understand what it was asked, or cannot do it."""
 
 
 class WrongKeyError(ProviderError):
-    """The provider refused the key. `code` is its own word for the reason, empty where it gives none."""
-
-    def __init__(self, told: str, code: str = "") -> None:
-        super().__init__(told)
-        self.code = code
+    """The provider refused the key."""
 
 
 class Header(requests.auth.AuthBase):
@@ -111,9 +121,25 @@ class Client:
             raise ProviderError(f"{self.provider}: {path} answered with something that is no list of JSON objects")
         return answer
 
-    def use(self, auth: requests.auth.AuthBase) -> None:
-        """Go on with another key: that of a session."""
-        self._session.auth = auth
+    def write(self, method: str, path: str, body: Mapping[str, Any], *, form: bool = False) -> Any:
+        """Change something there; the JSON that `path` answers. At least once: an answer may be lost.
+
+        Raises as `get`, and BadRequestError where the provider refuses what it was sent.
+        """
+        return self._call(method, path, {}, {"data": body} if form else {"json": body})
+
+    def log_in(self, path: str) -> None:
+        """Go on with the token that `path` gives for the key: OAuth's flow of client credentials.
+
+        Raises as `get`.
+        """
+        try:
+            token = self.post(path, {"grant_type": "client_credentials"}, form=True).get("access_token")
+        except BadRequestError as error:  # so a client is refused that is not known
+            raise WrongKeyError(f"{self.provider}: {path} was refused (400). {self.wrong_key}", error.code) from None
+        if not isinstance(token, str):
+            raise ProviderError(f"{self.provider}: {path} answered without an access token; check `url`")
+        self._session.auth = Bearer(token)
 
     def post(self, path: str, body: Mapping[str, Any], *, form: bool = False) -> dict[str, Any]:
         """The JSON object that `path` answers to a question in JSON, or in a form: a search, nothing is changed.
@@ -189,14 +215,15 @@ class Client:
 
     def _refuse(self, path: str, response: requests.Response) -> None:
         status = response.status_code
+        if status in _DONE:
+            return
+        code = _code_of(response.content)
         if status in (401, 403):
-            told = f"{self.provider}: {path} was refused ({status}). {self.wrong_key}"
-            raise WrongKeyError(told, _code_of(response.content))
+            raise WrongKeyError(f"{self.provider}: {path} was refused ({status}). {self.wrong_key}", code)
         if status in (404, 410):
-            raise NotFoundError(f"{self.provider}: {path} is not there ({status})")
-        if status != _OK:
-            kind = BadRequestError if status == _BAD_REQUEST else ProviderError
-            raise kind(f"{self.provider}: {path} answered with status {status}; check `url` in pipeline.yml")
+            raise NotFoundError(f"{self.provider}: {path} is not there ({status})", code)
+        kind = BadRequestError if status in _NOT_SO else ProviderError
+        raise kind(f"{self.provider}: {path} answered with status {status}; check `url` in pipeline.yml", code)
 
     def _retry_after(self, path: str, header: str | None) -> float | None:
         """Seconds that the provider asks us to wait: a number or a date."""
@@ -213,7 +240,22 @@ def _code_of(body: bytes) -> str:
         told = json.loads(body)
     except ValueError:
         return ""
-    return str(told.get("code", "")) if isinstance(told, dict) else ""
+    return code_of(told)
+
+
+def code_of(told: object) -> str:
+    """The provider's own word for an error, of the first of several: a word, never a sentence, which may quote data.
+
+    Empty where it gives none. HubSpot names a category and codes within; Stripe's lies in `error`.
+    """
+    if isinstance(told, list):
+        return code_of(told[0]) if told else ""
+    if not isinstance(told, Mapping):
+        return ""
+    inner = told["error"] if isinstance(told.get("error"), Mapping) else told
+    words = [str(inner.get(name)) for name in _CODES if inner.get(name) is not None]
+    within = code_of(inner["errors"]) if isinstance(inner.get("errors"), list) else ""
+    return "/".join([*[word for word in words if re.fullmatch(_WORD, word)][:1], *filter(None, [within])])
 
 
 def _seconds(header: str | None) -> float | None:
