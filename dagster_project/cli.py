@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -142,6 +142,21 @@ def whatif(
     from dagster_project.commands.whatif import imagine
 
     sys.exit(imagine(settings_or_exit(), weights, scorecard, lens, quiet=quiet))
+
+
+@app.command()
+def backtest(
+    days_before: Annotated[
+        Literal[30, 60, 90, 120, 180], typer.Option("--days-before", help="The horizon that is told in full.")
+    ] = 60,
+) -> None:
+    """Show whether the scores told the truth: those of 30 to 180 days before customers left, renewed, grew or shrank.
+
+    Reads the published mart fct_outcome_scores. Downgrades are losses, too. Writes nothing.
+    """
+    from dagster_project.commands.backtest import show
+
+    sys.exit(show(settings_or_exit(), days_before))
 
 
 @app.command("write-back")

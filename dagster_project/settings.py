@@ -58,6 +58,7 @@ MARTS = (
     "fct_input_issues",
     "fct_mass_moves",
     "fct_measure_scores",
+    "fct_outcome_scores",
     "fct_parent_scores",
     "fct_score_changes",
     "fct_unmatched_records",

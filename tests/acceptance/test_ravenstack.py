@@ -231,5 +231,21 @@ def test_the_export_holds_every_account(run: Run, truth: RavenStack) -> None:
         assert sorted(row["account_id"] for row in csv.DictReader(rows)) == sorted(truth.existing(LAST))
 
 
+def test_labels_that_are_random_are_not_foretold(run: Run) -> None:
+    """Who leaves was drawn by lot there: a signal would be a leak."""
+    told = backtest_told(run)
+    assert "The sources tell losses alone" in told
+    assert "No evidence that the score tells losses from the rest: the interval contains 0.50." in told
+
+
+def backtest_told(run: Run) -> str:
+    health = Path(sys.executable).with_name("health")
+    environment = os.environ | {"HEALTH_CONFIG": str(run.home / "pipeline.yml")}
+    done = subprocess.run([health, "backtest", "--days-before", "30"], cwd=ROOT, env=environment, capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    print(done.stdout)
+    return " ".join(done.stdout.split())
+
+
 def test_the_run_fits_into_memory(run: Run) -> None:
     assert 50_000_000 < run.peak_bytes < MOST_MEMORY

@@ -27,6 +27,7 @@ GROUPS = {
     "published": "publish",
     "exports": "publish",
     "alerts": "activate",
+    "validation": "validate",
 }
 
 

@@ -1,0 +1,1 @@
+"""Whether what was published told the truth."""
