@@ -92,12 +92,11 @@ scores as (
         scores.*,
         scorecards.is_current
     from {{ ref('fct_health_scores') }} as scores
+    inner join (select distinct account_id, day from asked) as asked
+        on scores.account_id = asked.account_id and scores.day = asked.day
     inner join {{ source('raw_config', 'scorecards') }} as scorecards
         on scores.scorecard_hash = scorecards.scorecard_hash
-    where
-        scores.lens = 'overall'
-        and scores.scorecard_status = 'active'
-        and scores.day in (select asked.day from asked)
+    where scores.lens = 'overall' and scores.scorecard_status = 'active'
     qualify
         row_number() over (
             partition by scores.account_id, scores.day
