@@ -141,7 +141,9 @@ def hubspot() -> Held:
     companies, feedback = "/crm/v3/objects/companies", "/crm/v3/objects/feedback_submissions"
 
     def record(number: int, changed: str) -> dict[str, Any]:
-        return {"id": str(number), "updatedAt": changed, "properties": {"hs_lastmodifieddate": changed}}
+        # When it changed is not kept: something that is has to differ, too.
+        properties = {"hs_lastmodifieddate": changed, "domain": f"{changed[:10]}.example", "hs_value": changed[9]}
+        return {"id": str(number), "updatedAt": changed, "properties": properties}
 
     def page(found: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
         return {"results": found, **({"paging": {"next": {"after": after}}} if after else {})}
@@ -384,6 +386,7 @@ def salesforce() -> Held:
             "Id": f"{number:03}",
             "CreatedDate": at(NOW - 99_000) + "Z",
             "SystemModstamp": at(seconds) + ".000+0000",
+            "Website": f"company{seconds}.example",  # the time of a change is not kept; what changed is
         }
 
     def page(path: str, found: list[dict[str, Any]], after: int | None, asked: str | None = None) -> Page:

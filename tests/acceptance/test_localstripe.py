@@ -156,7 +156,8 @@ def test_every_object_arrives_once_and_then_only_changes_are_asked_for(server: S
         landed, calls = load(con, settings)
         assert (landed.received, calls) == (0, -(-len(stripe.Event.list(limit=1000).data) // 100))
 
-        changed = sorted(server.holds("Customer"))[0]
+        first = "jane@company0.example"
+        (changed,) = (one.id for one in stripe.Customer.list(limit=100).auto_paging_iter() if one.email == first)
         stripe.Customer.modify(changed, metadata={"account_id": "A99"})
         new = stripe.Customer.create(email="late@company.example")
         landed, _ = load(con, settings)
@@ -237,4 +238,4 @@ def test_a_run_scores_what_stripe_says(server: Server, settings: Settings) -> No
     assert "It was last read to its end on " in again.stderr.splitlines()[-1]
     extra = len(server.holds("Customer")) - CUSTOMERS  # of the test above
     assert unmatched == [("stripe", "customers", 20 + extra)]
-    assert dict(of_rule)["email_domain"] in (24, 25)
+    assert dict(of_rule)["email_domain"] == 24
