@@ -15,7 +15,7 @@ import duckdb
 from dagster_project.settings import Settings
 from dagster_project.warehouse import STORAGE_VERSION, literal, open_warehouse, quoted, sync
 
-FREE_SHARE = 0.5  # of the file, above which it is copied: so it is at most about twice what it holds
+FREE_SHARE = 0.5  # of the file, from which on it is copied: so it is at most about twice what it holds
 SMALL_BYTES = 256 * 2**20  # a file below this is left alone
 _NEW = "warehouse.compacting"
 _CATALOG = (  # what a copy must have like the original, apart from its rows
@@ -39,7 +39,7 @@ class Compacted:
 
 
 def compact(settings: Settings, small: int = SMALL_BYTES) -> Compacted | None:
-    """Copy the warehouse to a new file and swap it in, if more than FREE_SHARE of it is free; else do nothing.
+    """Copy the warehouse to a new file and swap it in, if FREE_SHARE of it or more is free; else do nothing.
 
     Call it where the run holds the warehouse, with no connection open. A crash at any moment leaves the old file or
     the new one, whole. Raises CompactionError, or duckdb's error (a full disk), with the old file in its place.
@@ -47,7 +47,7 @@ def compact(settings: Settings, small: int = SMALL_BYTES) -> Compacted | None:
     new, file = settings.home / _NEW, settings.warehouse_path
     _remove(new)  # of a run that was killed here
     before = file.stat().st_size
-    if before < small or _free_share(settings) <= FREE_SHARE:
+    if before < small or _free_share(settings) < FREE_SHARE:
         return None
     limits: dict[str, str | int] = {
         "memory_limit": settings.warehouse.memory_limit,
